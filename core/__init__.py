@@ -1,0 +1,31 @@
+"""The orchestrator: jobs, stages, tasks, and the machine that moves them."""
+
+from core.blobs import BlobRef
+from core.context import Context
+from core.decorators import fan_in, fan_out, gate, single
+from core.errors import BadInput, RetryLater
+from core.job import JobBase
+from core.queues import HEAVY, LIGHT
+from core.results import Failure, Results
+from core.stages import FAIL, Decision, Retry, keep_going, minutes
+
+__all__ = [
+    "FAIL",
+    "HEAVY",
+    "LIGHT",
+    "BadInput",
+    "BlobRef",
+    "Context",
+    "Decision",
+    "Failure",
+    "JobBase",
+    "Results",
+    "Retry",
+    "RetryLater",
+    "fan_in",
+    "fan_out",
+    "gate",
+    "keep_going",
+    "minutes",
+    "single",
+]

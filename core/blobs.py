@@ -1,0 +1,144 @@
+"""Blobs: how every record names one, and what the machine needs from the storage that holds them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from core.errors import BadInput
+
+CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9])*")
+
+
+class Zone(StrEnum):
+    """What a blob is for: raw in, processed, exports, cleared for outside."""
+
+    BRONZE = "bronze"
+    SILVER = "silver"
+    GOLD = "gold"
+    EXTERNAL = "external"
+
+
+class BlobRef(str):
+    """`zone/container/path`: the one form in which every record names a blob."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: str) -> BlobRef:
+        zone, _, rest = value.partition("/")
+        container, _, path = rest.partition("/")
+        if zone not in {z.value for z in Zone}:
+            raise BadInput(
+                f"{value!r} names no zone; write bronze/container/path (zones: {', '.join(Zone)})"
+            )
+        if not CONTAINER.fullmatch(container) or not 3 <= len(f"{zone}-{container}") <= 63:
+            raise BadInput(
+                f"{container!r} is no container name: lower case letters, digits, single hyphens"
+            )
+        if not path or len(path) > 1024 or path.startswith("/") or "\\" in path or "\0" in path:
+            raise BadInput(f"{value!r} names no blob inside {zone}/{container}")
+        if any(part in {".", ".."} for part in path.split("/")):
+            raise BadInput(f"{value!r} climbs out of its container")
+        return super().__new__(cls, value)
+
+    @property
+    def zone(self) -> Zone:
+        return Zone(self.split("/", 1)[0])
+
+    @property
+    def container(self) -> str:
+        return self.split("/", 2)[1]
+
+    @property
+    def path(self) -> str:
+        return self.split("/", 2)[2]
+
+    @property
+    def name(self) -> str:
+        return self.rsplit("/", 1)[-1]
+
+    @classmethod
+    def of(cls, zone: Zone, container: str, path: str) -> BlobRef:
+        return cls(f"{zone}/{container}/{path}")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def parse(value: str) -> BlobRef:
+            try:
+                return cls(value)
+            except BadInput as error:
+                raise ValueError(str(error)) from None
+
+        return core_schema.no_info_after_validator_function(parse, core_schema.str_schema())
+
+
+class BlobInfo(BaseModel):
+    """What storage says about a blob without reading it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ref: BlobRef
+    size: int
+    etag: str
+    modified: datetime
+    content_type: str = "application/octet-stream"
+    md5: str | None = None
+
+
+class BlobPage(BaseModel):
+    """Part of a listing; `next` asks for the part that follows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    blobs: list[BlobInfo]
+    next: str | None = None
+
+
+class Blobs(Protocol):
+    """Object storage. `etag` arguments make a write conditional; a lost race raises BlobChanged."""
+
+    def read(self, ref: BlobRef, start: int = 0, length: int | None = None) -> bytes: ...
+    def chunks(self, ref: BlobRef) -> Iterator[bytes]: ...
+    def info(self, ref: BlobRef) -> BlobInfo: ...
+    def write(
+        self,
+        ref: BlobRef,
+        data: bytes | IO[bytes],
+        *,
+        content_type: str = "application/octet-stream",
+        only_if_new: bool = False,
+        if_etag: str | None = None,
+    ) -> BlobInfo: ...
+    def staged(self, ref: BlobRef, token: str) -> BlobRef:
+        """The temporary name a writer holding `token` (its attempt) uses before `promote`."""
+        ...
+
+    def promote(self, staged: BlobRef, final: BlobRef, *, only_if_new: bool = False) -> BlobInfo:
+        """Give a finished temporary blob its final name. A second promotion of the same blob is no error."""
+        ...
+
+    def delete(self, ref: BlobRef) -> bool: ...
+    def containers(self, zone: Zone) -> list[str]: ...
+    def list(
+        self,
+        zone: Zone,
+        container: str,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int = 1000,
+    ) -> BlobPage: ...
+    def link(self, ref: BlobRef, lasts: timedelta, *, write: bool = False) -> str:
+        """A signed URL that anyone may use for a while."""
+        ...
+
+    def local(self, ref: BlobRef) -> AbstractContextManager[Path]:
+        """The blob as a file on local disk, for libraries that need one; removed afterwards."""
+        ...

@@ -1,0 +1,59 @@
+"""Named places in every transition where a test can make the process die.
+
+`CM_CRASH=complete.before:2` kills the process the second time it comes by. Unarmed, a point costs
+one dictionary look-up.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+POINTS = frozenset(
+    {
+        "submit.in_transaction",
+        "submit.after_commit",
+        "claim.before",
+        "claim.after",
+        "complete.before",
+        "complete.in_transaction",
+        "settle.before",
+        "close.before",
+        "close.in_transaction",
+        "close.after",
+        "expand.before",
+        "expand.between_chunks",
+        "expand.before_open",
+        "outbox.before_send",
+        "outbox.after_send",
+        "blob.staged",
+        "blob.copied",
+        "reconcile.before_close",
+    }
+)
+
+_armed: dict[str, list[int]] = {}
+_lock = threading.Lock()
+
+
+def arm(spec: str) -> None:
+    """`name:n[:signal]`: die at the n-th passing of the point, by SIGKILL unless another signal is named."""
+    name, _, rest = spec.partition(":")
+    count, _, number = rest.partition(":")
+    if name not in POINTS:
+        raise ValueError(f"no crash point {name!r}; there are: {', '.join(sorted(POINTS))}")
+    _armed[name] = [int(count or 1), int(number or signal.SIGKILL)]
+
+
+def disarm() -> None:
+    _armed.clear()
+
+
+def crashpoint(name: str) -> None:
+    if name not in _armed:
+        return
+    with _lock:
+        _armed[name][0] -= 1
+        if _armed[name][0] == 0:
+            os.kill(os.getpid(), _armed[name][1])

@@ -1,0 +1,146 @@
+"""Everything that can go wrong, each with its code, its HTTP status and whether trying again can help."""
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class CoreMachineError(Exception):
+    """Something went wrong inside CoreMachine."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+
+class JobDefinitionError(CoreMachineError):
+    """A job class is wrong. Raised at import, so it never reaches production."""
+
+    code = "job_definition"
+
+
+class UnknownJobType(CoreMachineError):
+    """No job of that type is installed."""
+
+    code, status = "unknown_job_type", 404
+
+
+class UnknownProcess(CoreMachineError):
+    """No route answers at that address."""
+
+    code, status = "not_found", 404
+
+
+class JobNotFound(CoreMachineError):
+    """No job has that id."""
+
+    code, status = "job_not_found", 404
+
+
+class TaskNotFound(CoreMachineError):
+    """No task has that id."""
+
+    code, status = "task_not_found", 404
+
+
+class BadInput(CoreMachineError):
+    """The caller's data is wrong; trying again cannot help."""
+
+    code, status = "bad_input", 422
+
+
+class InvalidParameters(BadInput):
+    """The parameters do not fit the job."""
+
+    code = "invalid_parameters"
+
+    def __init__(self, message: str, errors: list[dict[str, object]]) -> None:
+        super().__init__(message)
+        self.errors = errors
+
+
+class MalformedBody(CoreMachineError):
+    """The request body is not the JSON object it should be."""
+
+    code, status = "malformed_body", 400
+
+
+class BodyTooLarge(CoreMachineError):
+    """The request body is larger than this service accepts."""
+
+    code, status = "body_too_large", 413
+
+
+class Conflict(CoreMachineError):
+    """What was asked does not fit the state things are in."""
+
+    code, status = "conflict", 409
+
+
+class JobStillRunning(Conflict):
+    """The job is still running, so it cannot be run again yet."""
+
+    code = "job_still_running"
+
+
+class ResultNotReady(Conflict):
+    """The job has no result yet."""
+
+    code = "result_not_ready"
+
+
+class BlobNotFound(CoreMachineError):
+    """No blob has that name."""
+
+    code, status = "blob_not_found", 404
+
+
+class BlobChanged(Conflict):
+    """The blob is not the one the caller saw: it exists already, or it was changed meanwhile."""
+
+    code = "blob_changed"
+
+
+class TooLarge(BadInput):
+    """A value is larger than its limit."""
+
+    code = "too_large"
+
+
+class BadResult(CoreMachineError):
+    """A task handed back something its stage does not promise. A bug in the job: never retried."""
+
+    code = "bad_result"
+
+
+class BadMessage(CoreMachineError):
+    """A queue message that is not one of ours. It is set aside, never retried."""
+
+    code = "bad_message"
+
+
+class ServiceUnavailable(CoreMachineError):
+    """A service this one depends on does not answer. Try again in a moment."""
+
+    code, status, retryable = "service_unavailable", 503, True
+
+
+class RetryLater(CoreMachineError):
+    """Raise inside a task to try again after a delay without counting an attempt."""
+
+    code, retryable = "retry_later", True
+
+    def __init__(self, delay: timedelta, reason: str) -> None:
+        super().__init__(reason)
+        self.delay = delay
+
+
+class Cancelled(CoreMachineError):
+    """Raised by `ctx.check()`: this task was taken away, its outcome no longer counts."""
+
+    code = "cancelled"
+
+
+class ShuttingDown(CoreMachineError):
+    """Raised by `ctx.check()`: the worker is stopping; the task is given back, no attempt counted."""
+
+    code, retryable = "shutting_down", True

@@ -1,0 +1,214 @@
+"""Runs one claimed task and says how it ended. It writes no outcome: whoever claimed the task does."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar, get_type_hints
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from core.context import Context
+from core.errors import (
+    BadResult,
+    Cancelled,
+    CoreMachineError,
+    RetryLater,
+    ServiceUnavailable,
+    ShuttingDown,
+)
+from core.held import Held
+from core.inputs import Inputs
+from core.job import JobBase
+from core.machine import CoreMachine
+from core.planner import Planner
+from core.ports import RunRow
+from core.stages import AnyStage, Retry, Shape
+from core.tasks import (
+    PLAN,
+    Again,
+    Asked,
+    Claim,
+    Completed,
+    Ending,
+    Failed,
+    Released,
+    TaskError,
+    TaskKey,
+)
+from core.values import encode
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+UNKNOWN_HERE = timedelta(seconds=30)
+MESSAGE_LIMIT, TRACE_LIMIT = 2_000, 8_000
+KEPT_RUNS = 256
+REPORT_EVERY = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A run and its job, as they are kept while tasks of the run keep coming."""
+
+    run: RunRow
+    job: JobBase
+
+
+class Executor:
+    """Turns a claim into an ending. Safe to share between threads."""
+
+    def __init__(self, machine: CoreMachine, session: UUID, held: Held) -> None:
+        self.machine = machine
+        self.store = machine.store
+        self.values = machine.values
+        self.session = session
+        self.held = held
+        self.inputs = Inputs(self.store, self.values)
+        self.planner = Planner(self.store, self.values, self.inputs, session)
+        self._kept: OrderedDict[int, Assignment] = OrderedDict()
+
+    def run(self, claim: Claim) -> Ending | None:
+        """How the attempt ended; None when a planning task has already said so itself."""
+        try:
+            work = self._assignment(claim.key.run)
+            stage = work.job.stage(work.run.plan[claim.key.stage].name)
+        except CoreMachineError as error:
+            return self._unrunnable(claim, error)
+        if stage is None:
+            return self._unrunnable(claim, None)
+        try:
+            if claim.key.idx == PLAN:
+                return self.planner.plan(work.run, work.job, stage, claim)
+            return self._call(work, stage, claim)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; here it becomes an ending
+            return ending_of(error, stage.retry, claim)
+
+    def _assignment(self, run: int) -> Assignment:
+        kept = self._kept.get(run)
+        if kept is None:
+            row = self.store.run(run)
+            kept = self._kept[run] = Assignment(row, self.machine.job(row))
+            while len(self._kept) > KEPT_RUNS:
+                self._kept.popitem(last=False)
+        return kept
+
+    def _call(self, work: Assignment, stage: AnyStage, claim: Claim) -> Ending:
+        arguments = self.inputs.arguments(work.run, claim, stage)
+        value = stage.handler(work.job, self._context(work, stage, claim), *arguments)
+        data = encode(stage.adapter, value, f"the result of {stage.name}")
+        payload = self.values.pack(
+            data, f"runs/{claim.key.run}/{claim.key.stage}/{claim.key.idx}-{claim.attempt}"
+        )
+        return Asked(payload) if stage.shape is Shape.GATE else Completed(payload)
+
+    def _context(self, work: Assignment, stage: AnyStage, claim: Claim) -> Context:
+        key, planned = claim.key, work.run.plan[claim.key.stage]
+        name = str(key)
+        extra = {
+            "job_id": work.run.job_id,
+            "job_type": work.run.job_type,
+            "task_id": name,
+            "attempt": claim.attempt,
+        }
+        return Context(
+            job_id=work.run.job_id,
+            task_id=name,
+            attempt=claim.attempt,
+            origin=str(TaskKey(key.run, planned.reads[0], key.idx)) if planned.direct else None,
+            blobs=self.machine.blobs,
+            log=logging.LoggerAdapter(task_log, extra),
+            reporter=_Reporter(self, claim),
+            checker=lambda: self.held.check(key),
+            checkpoints=_Checkpoints(self, claim),
+        )
+
+    def _unrunnable(self, claim: Claim, error: CoreMachineError | None) -> Ending:
+        """An older or newer worker may know what this one does not: give the task back for a while."""
+        if error is None or error.code == "unknown_job_type":
+            known = error or CoreMachineError("this worker's code has no such stage")
+            log.warning("task %s is not for this worker: %s", claim.key, known)
+            return Again(UNKNOWN_HERE, described(known), counted=False)
+        return ending_of(error, Retry(), claim)
+
+
+task_log = logging.getLogger("coremachine.task")
+
+
+class _Reporter:
+    """Passes progress on, at most once a second, and learns whether the task is still ours."""
+
+    def __init__(self, executor: Executor, claim: Claim) -> None:
+        self.executor = executor
+        self.claim = claim
+        self.last = 0.0
+
+    def __call__(self, fraction: float, note: str) -> None:
+        now = time.monotonic()
+        if now - self.last < REPORT_EVERY and fraction < 1.0:
+            return
+        self.last = now
+        try:
+            if not self.executor.store.renew(
+                self.claim, self.executor.session, fraction, note[:200]
+            ):
+                self.executor.held.lose([self.claim.key])
+        except ServiceUnavailable as error:
+            log.info("progress of %s not reported: %s", self.claim.key, error)
+
+
+class _Checkpoints:
+    """`ctx.once`: the value a phase made, kept under the task's key."""
+
+    def __init__(self, executor: Executor, claim: Claim) -> None:
+        self.executor = executor
+        self.claim = claim
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        adapter: TypeAdapter[Any] = TypeAdapter(get_type_hints(make).get("return", Any))
+        executor, key = self.executor, self.claim.key
+        kept = executor.store.checkpoint(self.claim, name)
+        if kept is None:
+            data = encode(adapter, make(), f"phase {name!r}")
+            kept = executor.values.pack(
+                data, f"runs/{key.run}/{key.stage}/{key.idx}-{name}-{self.claim.attempt}"
+            )
+            executor.store.keep_checkpoint(self.claim, name, kept)
+        return adapter.validate_json(executor.values.unpack(kept))
+
+
+def ending_of(error: BaseException, retry: Retry, claim: Claim) -> Ending:
+    """Which ending an exception means. Permanent errors are never tried again."""
+    match error:
+        case RetryLater():
+            return Again(error.delay, described(error), counted=False)
+        case ShuttingDown() | Cancelled():
+            return Released()
+        case Exception() if retry.allows(error, claim.failures + 1):
+            return Again(retry.wait(claim.failures + 1), described(error), counted=True)
+        case _:
+            return Failed(described(error))
+
+
+def described(error: BaseException) -> TaskError:
+    """An exception as it is kept: bounded, without what the database cannot hold."""
+    code = error.code if isinstance(error, CoreMachineError) else "task_failed"
+    if isinstance(error, BadResult):
+        log.error("%s", error)
+    trace = "".join(traceback.format_exception(error))[-TRACE_LIMIT:]
+    return TaskError(
+        type=type(error).__name__,
+        message=_clean(str(error))[:MESSAGE_LIMIT] or type(error).__name__,
+        code=code,
+        trace=_clean(trace),
+    )
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -1,0 +1,155 @@
+"""CoreMachine: takes jobs in, closes stages, opens what follows, and ends jobs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from core.blobs import Blobs
+from core.crashpoints import crashpoint
+from core.errors import BadInput, Conflict, InvalidParameters
+from core.job import JobBase
+from core.ports import NewRun, RunRow, Store, Submission, Turn
+from core.registry import Registry
+from core.stages import Decision
+from core.states import Advance, Finish, Verdict, Wait, decide, judge
+from core.tasks import Event, TaskKey
+from core.values import Values
+
+log = logging.getLogger(__name__)
+
+CHUNK = 500
+
+
+class CoreMachine:
+    """Moves jobs through their stages. It keeps no state of its own: any number may run at once."""
+
+    def __init__(self, registry: Registry, store: Store, blobs: Blobs) -> None:
+        self.registry = registry
+        self.store = store
+        self.blobs = blobs
+        self.values = Values(blobs)
+
+    def parse(self, job_type: str, parameters: Mapping[str, Any]) -> JobBase:
+        """The job a submission describes. Types are strict: "5" is no number, and no key is ignored."""
+        job = self.registry[job_type]
+        try:
+            return job.model_validate_json(json.dumps(parameters), strict=True)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_context=False, include_input=False)
+            names = ", ".join(".".join(str(part) for part in e["loc"]) or "body" for e in wrong)
+            raise InvalidParameters(
+                f"{len(wrong)} parameter(s) of {job_type} are not right: {names}",
+                [dict(e) for e in wrong],
+            ) from None
+
+    def submit(self, job: JobBase, *, force: bool = False) -> Submission:
+        """Record a job and open its first stages. Submitting equal parameters finds the same job.
+
+        A job that failed or was cancelled, or that is forced, gets a new run; its history stays.
+        """
+        job_id = job.fingerprint
+        new = NewRun(
+            job_id=job_id,
+            job_type=job.job_type,
+            parameters=self.values.pack(job.canonical.encode(), f"parameters/{job_id}"),
+            plan=job.plan,
+            priority=job.priority,
+            request=uuid4(),
+        )
+        with self.store.submit(new, force=force) as (submission, turn):
+            if turn is not None:
+                turn.record(Event("job_submitted", data={"run": submission.run.number}))
+                self._advance(turn)
+                crashpoint("submit.in_transaction")
+        crashpoint("submit.after_commit")
+        return submission
+
+    def job(self, run: RunRow) -> JobBase:
+        """The job of a run, from the parameters it was submitted with."""
+        try:
+            return self.registry[run.job_type].model_validate_json(
+                self.values.unpack(run.parameters)
+            )
+        except ValidationError as error:
+            raise BadInput(
+                f"the stored parameters no longer fit {run.job_type}: {error}"
+            ) from error
+
+    def close(self, run: int, stage: int, near: frozenset[int] = frozenset()) -> bool:
+        """If nothing of the stage is open any more, close it and open what follows. Exactly one caller does."""
+        crashpoint("close.before")
+        if not self.store.maybe_done(run, stage, near):
+            return False
+        with self.store.closing(run, stage) as closing:
+            if closing is None:
+                return False
+            turn = closing.turn
+            verdict = (
+                judge(closing.tally, turn.run.plan[stage].tolerated)
+                if closing.planned
+                else Verdict.FAILED
+            )
+            turn.close(stage, verdict, closing.tally)
+            ended = self._advance(turn)
+            crashpoint("close.in_transaction")
+        crashpoint("close.after")
+        if ended:
+            self.sweep(run)
+        return True
+
+    def _advance(self, turn: Turn) -> bool:
+        """Do what the books call for; True when that was to end the run."""
+        while True:
+            rows = turn.stages()
+            ended = {n: row.verdict for n, row in rows.items() if row.verdict is not None}
+            running = {n for n, row in rows.items() if not row.status.is_final}
+            match decide(turn.run.status, [stage.step for stage in turn.run.plan], ended, running):
+                case Wait():
+                    return False
+                case Advance(opened, skipped):
+                    for number in skipped:
+                        turn.skip(number)
+                    for number in opened:
+                        turn.open(number)
+                case Finish(status):
+                    turn.finish(status)
+                    return True
+
+    def sweep(self, run: int) -> None:
+        """Cancel what an ended run has left."""
+        self.drop_queued(run)
+        self.store.sweep(run)
+
+    def drop_queued(self, run: int, stage: int | None = None) -> None:
+        """Cancel what nobody has begun. If we die here, the reconciler goes on with it."""
+        while self.store.drop_queued(run, stage, CHUNK) == CHUNK:
+            pass
+
+    def stage_failed(self, run: RunRow, stage: int) -> None:
+        """A task of the stage failed for good: where the stage tolerates none, do not begin the others."""
+        if run.plan[stage].tolerated == 0:
+            self.drop_queued(run.run, stage)
+
+    def decide_gate(self, key: TaskKey, decision: Decision) -> None:
+        """A person settles a gate: approved lets the job go on, rejected fails it."""
+        if not self.store.decide_gate(key, decision):
+            raise Conflict(
+                f"task {key} is not waiting for a decision; it may have been settled already"
+            )
+        self.close(key.run, key.stage)
+
+    def repair_stages(self) -> int:
+        """Close what was forgotten, and stop what has ended: for workers that died between two commits."""
+        closed = 0
+        for run, stage in self.store.forgotten(CHUNK):
+            crashpoint("reconcile.before_close")
+            closed += self.close(run, stage)
+        for run in self.store.unswept(CHUNK):
+            self.sweep(run)
+        return closed

@@ -1,0 +1,225 @@
+"""A worker: slots that claim and run tasks, and a heartbeat that says the process lives."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from core.crashpoints import crashpoint
+from core.errors import BadResult, ServiceUnavailable
+from core.executor import Executor, described
+from core.held import Held
+from core.machine import CoreMachine
+from core.ports import Queue, Worker
+from core.queues import QueueName
+from core.tasks import Claim, Failed, Outcome, Released
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+WAIT = 1.0
+"""How long an idle slot waits before it looks again without having been woken."""
+FLUSH_AFTER = 0.05
+"""Seconds after which finished tasks are written down even though others of the batch still run."""
+
+
+class Pace:
+    """How many tasks to claim at once: as many as take about a tenth of a second."""
+
+    def __init__(self, target: float = 0.1, largest: int = 500) -> None:
+        self.target = target
+        self.largest = largest
+        self.size = min(8, largest)
+
+    def learn(self, count: int, seconds: float) -> None:
+        fitting = int(self.target * count / max(seconds, 1e-6))
+        self.size = max(1, min(fitting, self.size * 4, self.largest))
+
+
+class TaskRunner:
+    """Runs claimed tasks in order, writing outcomes down in batches, and closes what they finish."""
+
+    def __init__(self, machine: CoreMachine, executor: Executor, held: Held) -> None:
+        self.machine = machine
+        self.executor = executor
+        self.held = held
+
+    def run(self, claims: Sequence[Claim], patience: float = 0.5) -> None:
+        """Run the claims. Those not begun when patience ends, or the worker stops, are given back."""
+        self.held.add(claims)
+        done: list[Outcome] = []
+        started = flushed = time.monotonic()
+        try:
+            for n, claim in enumerate(claims):
+                if n and (self.held.stopping.is_set() or time.monotonic() - started > patience):
+                    done += [Outcome(rest, Released()) for rest in claims[n:]]
+                    break
+                done += self._run_one(claim)
+                if done and time.monotonic() - flushed > FLUSH_AFTER:
+                    self.settle(done)
+                    done, flushed = [], time.monotonic()
+            if done:
+                self.settle(done)
+        finally:
+            self.held.remove(claims)
+
+    def _run_one(self, claim: Claim) -> list[Outcome]:
+        ending = self.executor.run(claim)
+        if ending is None:  # a planning task has written its own end; its stage may be empty
+            self.held.remove([claim])
+            persist(lambda: self.machine.close(claim.key.run, claim.key.stage), self.held.stopping)
+            return []
+        return [Outcome(claim, ending)]
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Write outcomes down, however long that takes, and close the stages they may have finished."""
+        crashpoint("complete.before")
+        self._write(outcomes)
+        self.held.remove([outcome.claim for outcome in outcomes])
+        touched: dict[tuple[int, int], set[int]] = defaultdict(set)
+        for outcome in outcomes:
+            key = outcome.claim.key
+            touched[key.run, key.stage].add(key.idx)
+            if isinstance(outcome.ending, Failed):
+                persist(lambda key=key: self._stage_failed(key.run, key.stage), self.held.stopping)
+        for (run, stage), near in touched.items():
+            persist(
+                lambda run=run, stage=stage, near=near: self.machine.close(
+                    run, stage, frozenset(near)
+                )
+            )
+
+    def _write(self, outcomes: Sequence[Outcome]) -> None:
+        session = self.executor.session
+        try:
+            persist(lambda: self.machine.store.settle(session, outcomes), self.held.stopping)
+        except BadResult as error:  # one value the database cannot keep must not cost the others
+            if len(outcomes) == 1:
+                self._write([Outcome(outcomes[0].claim, Failed(described(error)))])
+            else:
+                for outcome in outcomes:
+                    self._write([outcome])
+
+    def _stage_failed(self, run: int, stage: int) -> None:
+        self.machine.stage_failed(self.machine.store.run(run), stage)
+
+
+class WorkerProcess:
+    """One process: its session, its heartbeat, and a number of slots for each queue."""
+
+    def __init__(
+        self,
+        machine: CoreMachine,
+        queue: Queue,
+        worker: Worker,
+        slots: Mapping[QueueName, int],
+        *,
+        beat: float = 5.0,
+        largest: int = 500,
+    ) -> None:
+        self.machine = machine
+        self.queue = queue
+        self.worker = worker
+        self.slots = slots
+        self.beat = beat
+        self.largest = largest
+        self.held = Held()
+        self.executor = Executor(machine, worker.session, self.held)
+        self.runner = TaskRunner(machine, self.executor, self.held)
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        persist(lambda: self.machine.store.begin_session(self.worker), self.held.stopping)
+        self._spawn(self._beat, "heartbeat")
+        for queue, count in self.slots.items():
+            for n in range(count):
+                self._spawn(lambda queue=queue: self._serve(queue), f"{queue}-{n}")
+
+    def _spawn(self, target: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def drain(self, grace: float) -> bool:
+        """Stop claiming, let running tasks end or reach a safe point, give the rest back. True if all ended."""
+        self.held.stopping.set()
+        self.queue.wake()
+        end = time.monotonic() + grace
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        left = list(self.held.snapshot().items())
+        if left:
+            log.warning("%d task(s) did not end in time; giving them back", len(left))
+            self.machine.store.give_back(self.worker.session, left)
+        self.machine.store.end_session(self.worker.session)
+        return not left
+
+    def _serve(self, queue: QueueName) -> None:
+        pace = Pace(largest=1 if queue is QueueName.HEAVY else self.largest)
+        failures = 0
+        while not self.held.stopping.is_set():
+            try:
+                self._turn(queue, pace)
+                failures = 0
+            except Exception as error:
+                failures += 1
+                log.warning(
+                    "slot of %s: %s",
+                    queue,
+                    error,
+                    exc_info=not isinstance(error, ServiceUnavailable),
+                )
+                self.held.stopping.wait(pause(failures))
+
+    def _turn(self, queue: QueueName, pace: Pace) -> None:
+        crashpoint("claim.before")
+        claims = self.queue.claim(queue, self.worker.session, pace.size, WAIT)
+        if claims:
+            crashpoint("claim.after")
+            began = time.monotonic()
+            self.runner.run(claims)
+            pace.learn(len(claims), time.monotonic() - began)
+
+    def _beat(self) -> None:
+        while not self.held.stopping.wait(self.beat):
+            try:
+                self.audit()
+            except ServiceUnavailable as error:
+                log.warning("heartbeat missed: %s", error)
+
+    def audit(self) -> None:
+        """Tell the store we live, and settle differences between what it and we think we hold."""
+        before = self.held.snapshot()
+        owned = dict(self.machine.store.heartbeat(self.worker))
+        self.held.lose(key for key, attempt in before.items() if owned.get(key) != attempt)
+        now = self.held.snapshot()
+        strays = [
+            (key, attempt) for key, attempt in owned.items() if key not in before and key not in now
+        ]
+        if strays:
+            given = self.machine.store.give_back(self.worker.session, strays, older=self.beat)
+            log.info("gave back %d task(s) that this process never heard it had claimed", given)
+
+
+def pause(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: up to five, spread so that a herd disperses."""
+    return min(0.1 * 2 ** min(failures, 6), 5.0) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
+
+
+def persist(act: Callable[[], T], stopping: threading.Event | None = None, tries: int = 1_000) -> T:
+    """Do it however often a service is away: what a task made must be written down."""
+    failures = 0
+    while True:
+        try:
+            return act()
+        except ServiceUnavailable as error:
+            failures += 1
+            if failures >= (5 if stopping is not None and stopping.is_set() else tries):
+                raise
+            log.warning("will try again: %s", error)
+            time.sleep(pause(failures))

@@ -1,0 +1,75 @@
+"""Settings: everything that differs between one installation and another, read once from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.queues import QueueName
+
+DEFAULT_DATABASE = "postgresql://postgres@127.0.0.1:5432/coremachine"
+
+
+class Settings(BaseSettings):
+    """Names without prefix are those that the platform and other tools know; ours begin with CM_."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CM_", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    database_url: SecretStr = Field(
+        default=SecretStr(DEFAULT_DATABASE), validation_alias="DATABASE_URL"
+    )
+    """The PostgreSQL that holds the truth. It is the one thing that cannot be done without."""
+    storage: SecretStr = Field(
+        default=SecretStr("UseDevelopmentStorage=true"),
+        validation_alias="AZURE_STORAGE_CONNECTION_STRING",
+    )
+    """Blob storage: a connection string."""
+    service_bus: SecretStr | None = Field(
+        default=None, validation_alias="SERVICEBUS_CONNECTION_STRING"
+    )
+    """Azure Service Bus: a connection string. Without it, PostgreSQL is the queue."""
+    queue_jobs: str = "jobs"
+    """The Service Bus queue that carries control tasks."""
+    queue_light: str = "tasks-light"
+    """The Service Bus queue that carries short tasks."""
+    queue_heavy: str = "tasks-heavy"
+    """The Service Bus queue that carries long tasks."""
+    pool_size: int = Field(default=12, ge=2, le=100)
+    """Database connections a process may open at most."""
+    light_slots: int = Field(default=2, ge=0, le=64)
+    """How many short tasks a worker process runs side by side."""
+    heavy_slots: int = Field(default=1, ge=0, le=16)
+    """How many long tasks a worker process runs side by side."""
+    batch: int = Field(default=500, ge=1, le=5000)
+    """How many short tasks a slot claims at once at most."""
+    heartbeat_seconds: float = Field(default=5.0, gt=0)
+    """How often a worker says that it lives."""
+    dead_after_seconds: float = Field(default=20.0, gt=0)
+    """After how long without a heartbeat a worker is taken for dead and its tasks go to others."""
+    lost_after_seconds: float = Field(default=60.0, gt=0)
+    """After how long a message that nobody claimed is sent again."""
+    reconcile_seconds: float = Field(default=1.0, gt=0)
+    """How often a worker looks for what must be repaired."""
+    grace_seconds: float = Field(default=20.0, ge=0)
+    """How long running tasks may go on after SIGTERM before they are given back."""
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    """The largest request body that is accepted, in bytes."""
+    static_folder: Path = Path("node_modules")
+    """Where the packages that the API pages need were installed."""
+    scratch: Path | None = None
+    """Where tasks put temporary files; the system's place when unset."""
+    crash: str = ""
+    """A crash point to arm, as `name:n[:signal]`. For tests only."""
+    log_level: str = "INFO"
+    """How much is logged: DEBUG, INFO, WARNING or ERROR."""
+
+    def queue_names(self) -> dict[QueueName, str]:
+        return {
+            QueueName.JOBS: self.queue_jobs,
+            QueueName.LIGHT: self.queue_light,
+            QueueName.HEAVY: self.queue_heavy,
+        }

@@ -1,0 +1,3 @@
+insert into app.stages (run_id, stage, name, status, verdict, queue, total, attempts, timeout, tolerated, closed_at)
+values (%(run_id)s, %(stage)s, %(name)s, %(status)s, %(verdict)s, %(queue)s, %(total)s, %(attempts)s, %(timeout)s,
+        %(tolerated)s, case when %(status)s = 'closed' then clock_timestamp() end)

@@ -1,0 +1,1 @@
+select stage, status, total, verdict from app.stages where run_id = %(run_id)s

@@ -1,0 +1,7 @@
+select
+    count(*) filter (where status = 'completed' and idx >= 0) as completed,
+    count(*) filter (where status = 'failed') as failed,
+    count(*) filter (where status = 'cancelled') as cancelled,
+    count(*) filter (where status = 'skipped') as skipped
+from app.tasks
+where run_id = %(run_id)s and stage = %(stage)s

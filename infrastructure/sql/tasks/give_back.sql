@@ -1,0 +1,10 @@
+-- Given back unharmed: no attempt is counted. Just-claimed tasks are left to the slot that waits for the answer.
+update app.tasks t
+set status = 'queued', session = null, deadline = null,
+    published_at = case when %(published)s then clock_timestamp() end
+from unnest(%(run)s::bigint[], %(stage)s::smallint[], %(idx)s::integer[], %(attempt)s::integer[])
+    as g (run_id, stage, idx, attempt)
+where t.run_id = g.run_id and t.stage = g.stage and t.idx = g.idx and t.attempt = g.attempt
+  and t.session = %(session)s and t.status = 'processing'
+  and t.started_at < clock_timestamp() - make_interval(secs => %(older)s)
+returning t.run_id, t.stage, t.idx, t.attempt, t.queue

@@ -1,0 +1,6 @@
+-- Fenced like every write of a task: one that was taken away keeps nothing.
+insert into app.checkpoints (run_id, stage, idx, name, value, value_ref)
+select run_id, stage, idx, %(name)s, %(value)s::jsonb, %(ref)s
+from app.tasks
+where run_id = %(run_id)s and stage = %(stage)s and idx = %(idx)s and attempt = %(attempt)s and status = 'processing'
+on conflict (run_id, stage, idx, name) do nothing

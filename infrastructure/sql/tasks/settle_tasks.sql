@@ -1,0 +1,17 @@
+update app.tasks t
+set status = o.status,
+    failures = t.failures + o.counted,
+    session = null,
+    deadline = null,
+    run_at = case when o.status = 'waiting' then coalesce(clock_timestamp() + o.delay, 'infinity') end,
+    published_at = case when o.status = 'queued' and %(published)s then clock_timestamp() end,
+    finished_at = case when o.status in ('completed', 'failed') then clock_timestamp() end,
+    result = o.result::jsonb,
+    result_ref = o.ref,
+    error = o.error::jsonb
+from unnest(%(run)s::bigint[], %(stage)s::smallint[], %(idx)s::integer[], %(attempt)s::integer[], %(status)s::text[],
+            %(counted)s::smallint[], %(delay)s::interval[], %(result)s::text[], %(ref)s::text[], %(error)s::text[])
+    as o (run_id, stage, idx, attempt, status, counted, delay, result, ref, error)
+where t.run_id = o.run_id and t.stage = o.stage and t.idx = o.idx
+  and t.attempt = o.attempt and t.status = 'processing' and t.session = %(session)s
+returning t.run_id, t.stage, t.idx

@@ -1,0 +1,1 @@
+delete from app.sessions where session = %(session)s

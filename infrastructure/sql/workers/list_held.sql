@@ -1,0 +1,1 @@
+select run_id, stage, idx, attempt from app.tasks where session = %(session)s and status = 'processing'
