@@ -190,6 +190,8 @@ def ending_of(error: BaseException, retry: Retry, claim: Claim) -> Ending:
             return Again(error.delay, described(error), counted=False)
         case ShuttingDown() | Cancelled():
             return Released()
+        case ServiceUnavailable():  # not the task's fault, however long it lasts
+            return Again(retry.wait(claim.attempt), described(error), counted=False)
         case Exception() if retry.allows(error, claim.failures + 1):
             return Again(retry.wait(claim.failures + 1), described(error), counted=True)
         case _:

@@ -271,6 +271,10 @@ class Queue(Protocol):
         """Tasks that now belong to this session; waits up to `wait` seconds for the first."""
         ...
 
+    def read(self, queue: QueueName, messages: Sequence[tuple[str, bytes]]) -> list[Wakeup]:
+        """What messages (id, body) delivered by a host say; one that says nothing is quarantined."""
+        ...
+
     def relay(self) -> int:
         """Send what the outbox holds; how many messages that were."""
         ...

@@ -9,6 +9,7 @@ from importlib.resources import files
 import psycopg
 
 from core.errors import CoreMachineError
+from infrastructure.database import unavailable
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +41,11 @@ def migrations() -> list[tuple[int, str, str]]:
 
 def migrate(dsn: str) -> list[str]:
     """Apply what is missing, each file in a transaction of its own, and name what was applied."""
-    applied: list[str] = []
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for number, name, text in migrations():
-            if _apply(conn, number, name, text):
-                applied.append(name)
-    return applied
+    try:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as conn:
+            return [name for number, name, text in migrations() if _apply(conn, number, name, text)]
+    except psycopg.OperationalError as error:
+        raise unavailable(error) from error
 
 
 def _apply(conn: psycopg.Connection, number: int, name: str, text: str) -> bool:

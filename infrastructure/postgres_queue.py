@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from uuid import UUID
 
 import psycopg
 
 from core.ports import Store
 from core.queues import QueueName
-from core.tasks import Claim
+from core.tasks import Claim, Wakeup
 from infrastructure.database import Database
 from infrastructure.writing import CHANNEL
 
@@ -90,6 +91,9 @@ class PostgresQueue:
             return claims
         self.bell.wait(queue, seen, wait)
         return self.store.claim_due(queue, session, limit)
+
+    def read(self, queue: QueueName, messages: Sequence[tuple[str, bytes]]) -> list[Wakeup]:
+        return [Wakeup.decode(body) for _, body in messages]
 
     def relay(self) -> int:
         return 0

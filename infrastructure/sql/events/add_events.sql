@@ -3,8 +3,8 @@ with given as (
     select e.run_id, e.what, e.stage, e.idx, e.attempt, e.data, r.job_id,
            row_number() over (partition by r.job_id order by e.n) as place,
            count(*) over (partition by r.job_id) as many
-    from unnest(%(run)s::bigint[], %(what)s::text[], %(stage)s::smallint[], %(idx)s::integer[],
-                %(attempt)s::integer[], %(data)s::text[])
+    from unnest(%(run)b::bigint[], %(what)b::text[], %(stage)b::smallint[], %(idx)b::integer[],
+                %(attempt)b::integer[], %(data)b::text[])
         with ordinality as e (run_id, what, stage, idx, attempt, data, n)
     join app.runs r on r.run_id = e.run_id
 ),

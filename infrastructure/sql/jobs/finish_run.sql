@@ -13,7 +13,8 @@ left join lateral (
     where t.run_id = %(run_id)s and t.stage = %(last)s and t.idx = 0 and t.status = 'completed' and %(has_result)s
 ) done on true
 left join lateral (
-    select t.error || jsonb_build_object('stage', s.name, 'task', t.run_id || '-' || t.stage || '-' || t.idx) as error
+    select t.error || jsonb_build_object('stage', s.name, 'task',
+           t.run_id || '-' || t.stage || '-' || case t.idx when -1 then 'plan' else t.idx::text end) as error
     from app.stages s
     join app.tasks t on t.run_id = s.run_id and t.stage = s.stage and t.status = 'failed'
     where s.run_id = %(run_id)s and s.verdict = 'failed'

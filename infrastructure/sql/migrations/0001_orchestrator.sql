@@ -64,6 +64,8 @@ create table app.tasks (
     priority        smallint not null default 0,
     attempt         integer not null default 0,
     failures        smallint not null default 0,
+    lost            smallint not null default 0,
+    alone           boolean not null default false,
     queue           text not null,
     status          text not null default 'queued' check (status in
         ('queued', 'processing', 'waiting', 'completed', 'failed', 'cancelled', 'skipped')),
@@ -84,6 +86,8 @@ create table app.tasks (
 );
 comment on column app.tasks.attempt is 'The fencing token: raised by every claim, named by everyone who ends the task.';
 comment on column app.tasks.failures is 'Attempts that counted; giving a task back does not.';
+comment on column app.tasks.lost is 'Attempts lost in company, so that nobody knows whose fault it was; the next one runs alone.';
+comment on column app.tasks.alone is 'Whether the claim took this task and no other.';
 comment on column app.tasks.run_at is 'When a waiting task is due; infinity while a person has to decide.';
 
 -- Answers "is anyone still working?" without reading finished tasks, by neighbourhoods of 128.

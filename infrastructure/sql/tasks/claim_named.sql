@@ -1,9 +1,10 @@
--- The attempt is the fence: duplicates and late messages match no row.
+-- The attempt is the fence: duplicates and late messages match no row. A task lost in company must be named alone.
 update app.tasks t
 set status = 'processing', attempt = t.attempt + 1, session = %(session)s, started_at = clock_timestamp(),
-    deadline = clock_timestamp() + s.timeout, progress = null, note = null
-from unnest(%(run)s::bigint[], %(stage)s::smallint[], %(idx)s::integer[], %(attempt)s::integer[])
+    deadline = clock_timestamp() + s.timeout, alone = cardinality(%(run)b::bigint[]) = 1, progress = null, note = null
+from unnest(%(run)b::bigint[], %(stage)b::smallint[], %(idx)b::integer[], %(attempt)b::integer[])
     as m (run_id, stage, idx, attempt)
 join app.stages s on s.run_id = m.run_id and s.stage = m.stage
 where t.run_id = m.run_id and t.stage = m.stage and t.idx = m.idx and t.attempt = m.attempt and t.status = 'queued'
+  and (t.lost = 0 or cardinality(%(run)b::bigint[]) = 1)
 returning t.run_id, t.stage, t.idx, t.attempt, t.failures, t.queue, t.arguments, t.arguments_ref

@@ -2,7 +2,7 @@
 update app.tasks t
 set status = 'queued', session = null, deadline = null,
     published_at = case when %(published)s then clock_timestamp() end
-from unnest(%(run)s::bigint[], %(stage)s::smallint[], %(idx)s::integer[], %(attempt)s::integer[])
+from unnest(%(run)b::bigint[], %(stage)b::smallint[], %(idx)b::integer[], %(attempt)b::integer[])
     as g (run_id, stage, idx, attempt)
 where t.run_id = g.run_id and t.stage = g.stage and t.idx = g.idx and t.attempt = g.attempt
   and t.session = %(session)s and t.status = 'processing'

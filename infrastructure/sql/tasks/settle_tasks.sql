@@ -9,8 +9,8 @@ set status = o.status,
     result = o.result::jsonb,
     result_ref = o.ref,
     error = o.error::jsonb
-from unnest(%(run)s::bigint[], %(stage)s::smallint[], %(idx)s::integer[], %(attempt)s::integer[], %(status)s::text[],
-            %(counted)s::smallint[], %(delay)s::interval[], %(result)s::text[], %(ref)s::text[], %(error)s::text[])
+from unnest(%(run)b::bigint[], %(stage)b::smallint[], %(idx)b::integer[], %(attempt)b::integer[], %(status)b::text[],
+            %(counted)b::smallint[], %(delay)b::interval[], %(result)b::text[], %(ref)b::text[], %(error)b::text[])
     as o (run_id, stage, idx, attempt, status, counted, delay, result, ref, error)
 where t.run_id = o.run_id and t.stage = o.stage and t.idx = o.idx
   and t.attempt = o.attempt and t.status = 'processing' and t.session = %(session)s

@@ -1,0 +1,115 @@
+"""Values about rasters: what one is, what became of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from math import isfinite
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from core.blobs import BlobRef
+
+Box = tuple[float, float, float, float]
+"""West, south, east, north. West lies east of east where a box crosses the 180th meridian."""
+
+
+def _as_json(value: float | None) -> float | str | None:
+    return value if value is None or isfinite(value) else str(value)
+
+
+Cell = Annotated[float | None, PlainSerializer(_as_json, when_used="json")]
+"""The value of a cell. JSON knows no NaN, and NaN is a usual nodata value, so it travels as text."""
+
+
+class RasterType(StrEnum):
+    """What the cells mean, as far as it decides how to compress and resample them."""
+
+    RGB = "rgb"
+    RGBA = "rgba"
+    DEM = "dem"
+    CATEGORICAL = "categorical"
+    MULTISPECTRAL = "multispectral"
+    CONTINUOUS = "continuous"
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Statistics(Frozen):
+    """Of the valid cells of a decimated look at the whole band; no numbers where none is valid."""
+
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    valid_share: float
+
+
+class Band(Frozen):
+    """One band: how it is stored and what it holds."""
+
+    name: str
+    color: str
+    unit: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    statistics: Statistics
+
+
+class Grid(Frozen):
+    """Where the cells lie. `transform` is affine: x = a·column + b·row + c, y = d·column + e·row + f."""
+
+    width: int
+    height: int
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    bounds: Box
+    bounds_lonlat: Box
+
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        return abs(self.transform[0]), abs(self.transform[4])
+
+    @property
+    def south_up(self) -> bool:
+        return self.transform[4] > 0
+
+
+class RasterInfo(Frozen):
+    """What a look at a raster found. `grid.crs` is the file's own, or the caller's where it has none."""
+
+    source: BlobRef
+    size: int
+    driver: str
+    grid: Grid
+    dtype: str
+    nodata: Cell = None
+    bands: list[Band]
+    raster_type: RasterType
+    reason: str
+    has_mask: bool = False
+    has_palette: bool = False
+    taken: datetime | None = None
+
+    @property
+    def has_alpha(self) -> bool:
+        return any(band.color == "alpha" for band in self.bands)
+
+    @property
+    def is_categorical(self) -> bool:
+        return self.raster_type is RasterType.CATEGORICAL
+
+
+class Cog(Frozen):
+    """A Cloud Optimized GeoTIFF as it was found on disk after writing, not as it was ordered."""
+
+    ref: BlobRef
+    size: int
+    sha256: str
+    profile: str
+    grid: Grid
+    dtype: str
+    band_count: int
+    nodata: Cell = None
+    overviews: list[int]
+    valid: bool
