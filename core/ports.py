@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -236,32 +235,12 @@ class Store(Protocol):
     def quarantine(self, queue: str, message_id: str, body: bytes, reason: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message to be sent."""
-
-    queue: str
-    body: bytes
-    message_id: str
-
-
 class Outbox(Protocol):
     """Messages that were promised by a transaction and are not sent yet."""
 
     def take(self, limit: int) -> AbstractContextManager[list[tuple[QueueName, Wakeup]]]:
         """The oldest of them; they are gone when the block ends well, and stay when it does not."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """How much waits in a queue, and for how long the oldest has."""
-
-    queue: QueueName
-    waiting: int
-    processing: int
-    oldest: datetime | None = None
-    dead: int = 0
 
 
 class Queue(Protocol):
@@ -288,11 +267,3 @@ class Queue(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """The queues, and who works on them."""
-
-    depths: Sequence[Depth] = ()
-    workers: Sequence[Worker] = field(default=())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
@@ -83,14 +84,17 @@ class PostgresQueue:
     def __init__(self, store: Store, bell: Bell) -> None:
         self.store = store
         self.bell = bell
+        self._calls = 0
 
     def claim(self, queue: QueueName, session: UUID, limit: int, wait: float) -> list[Claim]:
-        seen = self.bell.count(queue)
-        claims = self.store.claim_due(queue, session, limit)
-        if claims or wait <= 0:
-            return claims
-        self.bell.wait(queue, seen, wait)
-        return self.store.claim_due(queue, session, limit)
+        end, calls = time.monotonic() + wait, self._calls
+        while True:
+            seen = self.bell.count(queue)
+            claims = self.store.claim_due(queue, session, limit)
+            left = end - time.monotonic()
+            if claims or left <= 0 or self._calls != calls:
+                return claims
+            self.bell.wait(queue, seen, left)
 
     def read(self, queue: QueueName, messages: Sequence[tuple[str, bytes]]) -> list[Wakeup]:
         return [Wakeup.decode(body) for _, body in messages]
@@ -102,6 +106,7 @@ class PostgresQueue:
         return 0
 
     def wake(self) -> None:
+        self._calls += 1
         self.bell.ring()
 
     def close(self) -> None:

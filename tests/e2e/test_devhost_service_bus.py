@@ -12,7 +12,6 @@ import pytest
 
 from infrastructure.service_bus import Message, ServiceBus
 from tests.support.devhost import PATIENCE, eventually, running, tiny_app
-from tests.support.emulated_bus import RenewingBus
 from tests.support.service_bus import Emulator, service_bus_emulator
 from triggers.devhost.indexing import QueueFunction
 from triggers.devhost.queues import QueuePump
@@ -84,7 +83,7 @@ def pump_until_empty(emulator: Emulator, work: SlowWork, renew_every: float) -> 
         stopping.set()
         await pumping
 
-    bus = RenewingBus(emulator.connection_string)
+    bus = ServiceBus(emulator.connection_string)
     asyncio.run(pump())
     bus.close()
 
