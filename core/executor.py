@@ -171,7 +171,7 @@ class _Checkpoints:
         self.claim = claim
 
     def once(self, name: str, make: Callable[[], T]) -> T:
-        adapter: TypeAdapter[Any] = TypeAdapter(get_type_hints(make).get("return", Any))
+        adapter: TypeAdapter[Any] = TypeAdapter(_promised(make))
         executor, key = self.executor, self.claim.key
         kept = executor.store.checkpoint(self.claim, name)
         if kept is None:
@@ -181,6 +181,11 @@ class _Checkpoints:
             )
             executor.store.keep_checkpoint(self.claim, name, kept)
         return adapter.validate_json(executor.values.unpack(kept))
+
+
+def _promised(make: Callable[[], object]) -> Any:
+    """What a phase says it returns; anything that JSON can hold when it does not say."""
+    return get_type_hints(make).get("return", Any) if hasattr(make, "__annotations__") else Any
 
 
 def ending_of(error: BaseException, retry: Retry, claim: Claim) -> Ending:
