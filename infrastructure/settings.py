@@ -16,7 +16,7 @@ class Settings(BaseSettings):
     """Names without prefix are those that the platform and other tools know; ours begin with CM_."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CM_", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="CM_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
     )
 
     database_url: SecretStr = Field(

@@ -14,6 +14,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from core.errors import Conflict, ServiceUnavailable
+from tests.support.services import Services
 from tests.support.waiting import eventually
 from triggers.local import azurite as azurite_module
 from triggers.local import ports
@@ -21,6 +22,7 @@ from triggers.local.azurite import Azurite
 from triggers.local.postgres import PostgresServer
 from triggers.local.processes import Background, began
 
+ROOT = Path(__file__).parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
 
 
@@ -45,17 +47,14 @@ def ask(dsn, query, *values):
         return connection.execute(query, values).fetchone()[0]
 
 
-def write_blob(azurite, text):
-    container = BlobServiceClient.from_connection_string(
-        azurite.connection_string
-    ).get_container_client("kept")
-    container.create_container()
-    container.upload_blob("blob", text)
+def write_blob(azurite, data):
+    with BlobServiceClient.from_connection_string(azurite.connection_string) as service:
+        service.create_container("kept").upload_blob("blob", data)
 
 
 def read_blob(azurite):
-    service = BlobServiceClient.from_connection_string(azurite.connection_string)
-    return service.get_blob_client("kept", "blob").download_blob().readall()
+    with BlobServiceClient.from_connection_string(azurite.connection_string) as service:
+        return service.get_blob_client("kept", "blob").download_blob().readall()
 
 
 def test_postgres_answers_and_what_it_committed_survives_a_crash(server):
@@ -175,7 +174,7 @@ def test_a_background_program_outlives_the_process_that_started_it(folder):
         "from pathlib import Path; from triggers.local.processes import Background; import sys; "
     )
     start += "Background(Path(sys.argv[1]), 'sleeper').start(['sleep', '60'])"
-    subprocess.run([sys.executable, "-c", start, folder], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", start, folder], check=True, cwd=ROOT)
     sleeper = Background(folder, "sleeper")
     assert sleeper.running
     assert sleeper.stop()
@@ -236,7 +235,62 @@ def test_each_test_gets_a_database_of_its_own(database, postgres_admin):
     )
 
 
+def test_a_second_worker_finds_the_template_that_the_first_one_made(
+    postgres_server, postgres_admin
+):
+    Services(postgres_server.folder.parent).migrated_template()
+    assert (
+        postgres_admin.execute("select 1 from pg_database where datname = 'migrating'").fetchone()
+        is None
+    )
+
+
+def local(*arguments):
+    """`python -m triggers.local`, as a user runs it who has set nothing."""
+    settings = {"DATABASE_URL", "AZURE_STORAGE_CONNECTION_STRING", "SERVICEBUS_CONNECTION_STRING"}
+    environment = {name: value for name, value in os.environ.items() if name not in settings}
+    command = [sys.executable, "-m", "triggers.local", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+def test_up_shows_a_job_working_and_down_stops_everything(folder):
+    port = ports.free()
+    try:
+        first = local("--folder", folder, "up", "--port", port)
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert "kigali-hills_analysis.tif" in first.stdout
+        assert ports.status_of(port, "/api/livez") == 200
+
+        second = local("--folder", folder, "up", "--port", port)
+        assert second.returncode == 0, second.stdout + second.stderr
+        assert f"Already running at http://127.0.0.1:{port}" in second.stdout
+
+        elsewhere = local("--folder", folder, "up", "--port", ports.free())
+        assert elsewhere.returncode == 1
+        assert f"already runs on port {port}" in elsewhere.stderr
+        assert local("--folder", folder, "status").returncode == 0
+    finally:
+        stopped = local("--folder", folder, "down", "--delete-data")
+    assert stopped.stdout == "Stopped the worker, blob storage, PostgreSQL.\n"
+    assert not ports.taken(port)
+    assert local("--folder", folder, "down").stdout == "Nothing was running.\n"
+
+
+def test_up_on_a_port_of_another_program_starts_nothing_and_says_how_to_choose_another(folder):
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
+        refused = local("--folder", folder, "up", "--port", port)
+    assert refused.returncode == 1
+    assert (
+        f"port {port} is taken by another program; choose another: make run CM_PORT="
+        in refused.stderr
+    )
+    assert not (folder / "postgres").exists()
+
+
 def test_the_shared_azurite_answers(azurite):
-    assert BlobServiceClient.from_connection_string(azurite).get_account_information()[
-        "account_kind"
-    ]
+    with BlobServiceClient.from_connection_string(azurite) as service:
+        assert service.get_account_information()["account_kind"]

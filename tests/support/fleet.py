@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from typing import Any, Protocol, Self
 import psycopg
 
 import infrastructure.database
+from core import crashpoints
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.ports import Submission
@@ -61,8 +63,8 @@ _forking.set_forkserver_preload(["triggers.worker", "infrastructure.service_bus_
 class Process(Protocol):
     """What a worker process must offer, however it was started."""
 
-    @property
-    def pid(self) -> int | None: ...
+    pid: int | None
+
     def poll(self) -> int | None: ...
     def wait(self, timeout: float) -> int | None: ...
 
@@ -73,17 +75,25 @@ class Forked:
     def __init__(self, target: Any, *arguments: Any) -> None:
         self._process = _forking.Process(target=target, args=arguments)
         self._process.start()
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
+        self.pid = self._process.pid
+        self._code: int | None = None
+        self._lock = threading.Lock()
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        return self.wait(0)
 
     def wait(self, timeout: float) -> int | None:
-        self._process.join(timeout)
-        return self._process.exitcode
+        deadline = time.monotonic() + timeout
+        while self._ended() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self._code
+
+    def _ended(self) -> int | None:
+        with self._lock:
+            if self._code is None and (code := self._process.exitcode) is not None:
+                self._code = code
+                self._process.close()  # a long run has more processes than files may be open
+            return self._code
 
 
 @dataclass(frozen=True)
@@ -180,8 +190,13 @@ class Fleet:
         for worker in self.workers:
             worker.kill()
         self._database.close()
-        for worker in self.workers:  # pytest shows this when the test has failed
-            print(f"--- worker {worker.pid}, exit code {worker.process.poll()}\n{worker.told()}")
+
+    def story(self) -> str:
+        """What every worker said last."""
+        return "\n".join(
+            f"--- worker {worker.pid}, exit code {worker.process.poll()}\n{worker.told()}"
+            for worker in self.workers
+        )
 
     # workers
 
@@ -196,11 +211,7 @@ class Fleet:
         **settings: object,
     ) -> Worker:
         """Start a worker. `idle` replaces how long the server suffers a connection idle in a transaction."""
-        environment = {
-            name: str(value) for name, value in {**self.settings, **settings, "CM_CRASH": crash}.items()
-        }
-        log = self.logs / f"worker-{len(self.workers)}.log"
-        log.touch()
+        environment, log = self._environment(**settings, CM_CRASH=crash), self._new_log()
         arguments = ["--queues", queues]
         worker = Worker(
             _spawned(environment, log, [*under], arguments)
@@ -232,12 +243,31 @@ class Fleet:
 
     def submitter(self, job: JobBase, crash: str) -> Worker:
         """Submit a job from a process that dies on the way."""
-        log = self.logs / f"worker-{len(self.workers)}.log"
-        log.touch()
-        environment = {name: str(value) for name, value in self.settings.items()}
-        process = Forked(_submit, {**environment, "CM_CRASH": crash}, str(log), job)
+        log = self._new_log()
+        process = Forked(_submit, self._environment(CM_CRASH=crash), str(log), job)
         self.workers.append(Worker(process, log))
         return self.workers[-1]
+
+    def survey(self, job: JobBase, **settings: object) -> Counter[str]:
+        """How often one worker, running this job alone, comes by each crash point."""
+        found = self.logs / "points.json"
+        log = self._new_log()
+        run = self.submit(job)
+        self.workers.append(
+            Worker(Forked(_survey, self._environment(**settings), str(log), str(found)), log)
+        )
+        self.ended(run)
+        self.workers[-1].terminate()
+        assert self.workers[-1].died() == 0
+        return Counter(json.loads(found.read_text()))
+
+    def _environment(self, **settings: object) -> dict[str, str]:
+        return {name: str(value) for name, value in {**self.settings, **settings}.items()}
+
+    def _new_log(self) -> Path:
+        log = self.logs / f"worker-{len(self.workers)}.log"
+        log.touch()
+        return log
 
     def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the database, read on a connection of its own."""
@@ -326,6 +356,18 @@ def _work(environment: dict[str, str], log: str, arguments: list[str], idle: str
     from triggers.worker import main  # noqa: PLC0415 - imported by the fork server, not by tests
 
     sys.exit(main(arguments))
+
+
+def _survey(environment: dict[str, str], log: str, found: str) -> None:
+    """Work with every point armed for a passing that never comes."""
+    far = 10**9
+    for point in crashpoints.POINTS:
+        crashpoints.arm(f"{point}:{far}")
+    try:
+        _work(environment, log, ["--queues", ALL_QUEUES], "30s")
+    finally:
+        passed = {name: far - left for name, (left, _) in crashpoints._armed.items()}
+        Path(found).write_text(json.dumps(passed))
 
 
 def _submit(environment: dict[str, str], log: str, job: JobBase) -> None:

@@ -61,7 +61,7 @@ class Services:
             server = PostgresServer(self.folder / "postgres")
             with psycopg.connect(server.dsn(), autocommit=True) as admin:
                 if admin.execute(
-                    "select from pg_database where datname = %s", [TEMPLATE]
+                    "select 1 from pg_database where datname = %s", [TEMPLATE]
                 ).fetchone():
                     return
                 admin.execute("drop database if exists migrating")

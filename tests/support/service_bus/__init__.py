@@ -79,6 +79,10 @@ class Emulator:
     def counts(self, queue: str) -> Counts:
         return Counts(**self._tell(do="counts", queue=queue))
 
+    def harm(self) -> dict[str, int]:
+        """How many messages were "lost" and "duplicated" since the start."""
+        return self._tell(do="harm")
+
     def expire_locks(self, queue: str) -> None:
         """Let every lock of a queue run out now, before its receiver expects it."""
         self._tell(do="expire_locks", queue=queue)

@@ -50,6 +50,8 @@ class Queue:
     alarm: "Alarm"
     faults: Faults = field(default_factory=Faults)
     dead: "Queue | None" = None
+    lost: int = 0
+    duplicated: int = 0
     subscribers: deque[Subscriber] = field(default_factory=deque)
     _active: list[tuple[float, int, Message]] = field(default_factory=list)
     _waiting: list[tuple[int, int, Message]] = field(default_factory=list)
@@ -59,9 +61,12 @@ class Queue:
     def accept(self, message: Message) -> int:
         """Take a message from a sender, with whatever goes wrong on the way."""
         number = next(self._sequence)
-        if not self.dice.hits(self.faults.lose):
+        if self.dice.hits(self.faults.lose):
+            self.lost += 1
+        else:
             self._arrive(message, number)
         if self.dice.hits(self.faults.duplicate):
+            self.duplicated += 1
             self._arrive(message.copy(), next(self._sequence))
         self.pump()
         return number
@@ -247,6 +252,14 @@ class Broker:
             self._faults = faults
         for queue in [self.queue(name)] if name else self._queues.values():
             queue.faults = faults
+
+    def harm(self) -> dict[str, int]:
+        """How many messages were lost and duplicated so far."""
+        queues = self._queues.values()
+        return {
+            "lost": sum(queue.lost for queue in queues),
+            "duplicated": sum(queue.duplicated for queue in queues),
+        }
 
     def configure(self, name: str, **options: float) -> None:
         queue = self.queue(name)

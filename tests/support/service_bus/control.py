@@ -31,6 +31,8 @@ class Control:
                 return asdict(broker.queue(queue).counts())
             case {"do": "expire_locks", "queue": queue}:
                 broker.queue(queue).expire_locks()
+            case {"do": "harm"}:
+                return broker.harm()
             case {"do": "connections"}:
                 return {"open": len(self._server.connections)}
             case {"do": "disconnect"}:

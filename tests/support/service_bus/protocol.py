@@ -232,7 +232,8 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        if not self._transport.is_closing():  # the client may have been killed
+            self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -1,0 +1,43 @@
+# The commands of this checkout. Each works on a fresh machine: what is missing is set up first.
+.DEFAULT_GOAL := help
+.PHONY: help setup run stop test check chaos bench clean
+
+CM_PORT ?= 7071
+# Two cores, but tests mostly wait.
+WORKERS ?= 4
+TESTS ?= tests
+
+PYTHON := .venv/bin/python
+LOCAL := $(PYTHON) -m triggers.local
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## install what is missing: PostgreSQL, Python packages, Node packages
+	@deploy/local/setup.sh
+
+run: setup ## start everything, run a sample job, leave the system up (CM_PORT=7071)
+	@$(LOCAL) up --port $(CM_PORT)
+
+stop: ## stop exactly what 'make run' started
+	@test ! -x $(PYTHON) || $(LOCAL) down
+
+test: setup ## run the tests (TESTS=tests/unit WORKERS=0 to narrow down)
+	@$(PYTHON) -m pytest -n $(WORKERS) $(TESTS)
+
+check: setup ## formatting, lint, types, layers
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
+	@.venv/bin/lint-imports
+
+chaos: setup ## five minutes of crashes and lost messages, then the invariants
+	@$(PYTHON) -m benchmarks.chaos --seconds 300
+
+bench: setup ## every number of docs/explanation/performance.md, from one run
+	@$(PYTHON) -m benchmarks
+
+clean: ## stop, and delete everything that setup, run and test made
+	@test ! -x $(PYTHON) || $(LOCAL) down --delete-data
+	@rm -rf .local .venv node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
