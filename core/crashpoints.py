@@ -30,6 +30,7 @@ POINTS = frozenset(
         "blob.staged",
         "blob.copied",
         "reconcile.before_close",
+        "repair.in_transaction",
     }
 )
 

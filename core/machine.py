@@ -14,6 +14,7 @@ from core.blobs import Blobs
 from core.crashpoints import crashpoint
 from core.errors import BadInput, Conflict, InvalidParameters
 from core.job import JobBase
+from core.patience import persist
 from core.ports import NewRun, RunRow, Store, Submission, Turn
 from core.registry import Registry
 from core.stages import Decision
@@ -62,12 +63,17 @@ class CoreMachine:
             priority=job.priority,
             request=uuid4(),
         )
+        submission = persist(lambda: self._submit(new, force=force), tries=4)
+        crashpoint("submit.after_commit")
+        return submission
+
+    def _submit(self, new: NewRun, *, force: bool) -> Submission:
+        """Safe to repeat: when only the reply was lost, the request's own run is found."""
         with self.store.submit(new, force=force) as (submission, turn):
             if turn is not None:
                 turn.record(Event("job_submitted", data={"run": submission.run.number}))
                 self._advance(turn)
                 crashpoint("submit.in_transaction")
-        crashpoint("submit.after_commit")
         return submission
 
     def job(self, run: RunRow) -> JobBase:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
 
 from core.crashpoints import crashpoint
 from core.errors import BadResult, ServiceUnavailable
 from core.executor import Executor, described
 from core.held import Held
 from core.machine import CoreMachine
+from core.patience import pause, persist
 from core.ports import Queue, Worker
 from core.queues import QueueName
 from core.tasks import Claim, Failed, Outcome, Released
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 WAIT = 1.0
 """How long an idle slot waits before it looks again without having been woken."""
@@ -204,22 +202,3 @@ class WorkerProcess:
         if strays:
             given = self.machine.store.give_back(self.worker.session, strays, older=self.beat)
             log.info("gave back %d task(s) that this process never heard it had claimed", given)
-
-
-def pause(failures: int) -> float:
-    """Seconds to wait after so many failures in a row: up to five, spread so that a herd disperses."""
-    return min(0.1 * 2 ** min(failures, 6), 5.0) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
-
-
-def persist(act: Callable[[], T], stopping: threading.Event | None = None, tries: int = 1_000) -> T:
-    """Do it however often a service is away: what a task made must be written down."""
-    failures = 0
-    while True:
-        try:
-            return act()
-        except ServiceUnavailable as error:
-            failures += 1
-            if failures >= (5 if stopping is not None and stopping.is_set() else tries):
-                raise
-            log.warning("will try again: %s", error)
-            time.sleep(pause(failures))

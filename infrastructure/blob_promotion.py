@@ -16,6 +16,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobProperties
 
 from core.blobs import BlobInfo, BlobRef
+from core.crashpoints import crashpoint
 from core.errors import BlobChanged, BlobNotFound, ServiceUnavailable
 from infrastructure.blob_clients import lost_race
 from infrastructure.blob_properties import condition, found, info_of, is_whole, mark_of, md5_of
@@ -44,8 +45,10 @@ class Promotion:
         if source is None:
             return self._done_before(target)
         if not self._is_ours(target, source) and not self._is_taken(target):
+            crashpoint("blob.staged")
             self._copy(source, target)
             target = self._settled()
+            crashpoint("blob.copied")
         if target is not None and self._is_ours(target, source):
             self._drop_staged()
             return info_of(self._final, target)

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import Connection, IsolationLevel, errors
-from psycopg.abc import Buffer
+from psycopg.abc import RV, Buffer, PQGen
 from psycopg.adapt import Loader
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -35,9 +36,11 @@ PASSING = (
 """What may be gone when it is tried again: the server, a lock, a connection."""
 
 OPTIONS = (
-    "-c lock_timeout=5s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s "
+    "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s "
     "-c search_path=pg_catalog -c jit=off"
 )
+MARGIN = 5.0
+"""Seconds that the answer to a statement may take beyond the time it has in the server."""
 
 
 @cache
@@ -53,22 +56,47 @@ class RawJson(Loader):
         return bytes(data)
 
 
-def _configure(conn: Connection[TupleRow]) -> None:
-    conn.isolation_level = IsolationLevel.READ_COMMITTED
-    conn.adapters.register_loader("jsonb", RawJson)
+class Unanswered(psycopg.OperationalError):
+    """The server said nothing for longer than any statement may take: it hangs, or is gone."""
+
+
+class LimitedConnection(Connection[TupleRow]):
+    """Gives up on a server that does not answer.
+
+    The kernel of a hung peer acknowledges data and keepalives alike, so no TCP setting notices it.
+    """
+
+    patience = MARGIN
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        try:
+            return super().wait(gen, interval, self.patience if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if timeout is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # the answer might still come, and be taken for the next one's
+                raise Unanswered(f"no answer in {self.patience:g} seconds") from error
+            raise
 
 
 class Database:
     """A pool of connections that pin what the algorithm relies on: isolation, time limits, no search path."""
 
     def __init__(
-        self, dsn: str, *, size: int = 10, name: str = "coremachine", tries: int = 4
+        self,
+        dsn: str,
+        *,
+        size: int = 10,
+        name: str = "coremachine",
+        tries: int = 4,
+        longest: float = 60.0,
     ) -> None:
+        """`longest`: the seconds a statement may take."""
         self.dsn = dsn
         self.tries = tries
+        self.longest = longest
         self.connect: dict[str, Any] = {
             "application_name": name,
-            "options": OPTIONS,
+            "options": f"{OPTIONS} -c statement_timeout={longest:g}s",
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -79,8 +107,9 @@ class Database:
             dsn,
             min_size=1,
             max_size=size,
+            connection_class=LimitedConnection,
             kwargs=self.connect,
-            configure=_configure,
+            configure=self._configure,
             check=None,
             timeout=10,
             max_idle=120,
@@ -95,6 +124,15 @@ class Database:
     def close(self) -> None:
         self.pool.close(timeout=2)
 
+    def _configure(self, conn: LimitedConnection) -> None:
+        conn.patience = self.longest + MARGIN
+        conn.isolation_level = IsolationLevel.READ_COMMITTED
+        conn.adapters.register_loader("jsonb", RawJson)
+
+    def listener(self) -> LimitedConnection:
+        """A connection beside the pool, for notifications. Its short statements are answered soon or never."""
+        return LimitedConnection.connect(self.dsn, autocommit=True, **self.connect)
+
     @contextmanager
     def transaction(self) -> Generator[Connection[TupleRow]]:
         """One transaction, committed at the end of the block. What may pass is raised as ServiceUnavailable."""
@@ -102,6 +140,8 @@ class Database:
             with self.pool.connection() as conn, conn.transaction():
                 yield conn
         except PASSING as error:
+            if isinstance(error, Unanswered):
+                self.pool.drain()  # the others of the pool go the same way
             raise unavailable(error) from error
         except psycopg.DataError as error:
             raise BadResult(f"the database cannot keep this value: {first_line(error)}") from error

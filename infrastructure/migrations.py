@@ -43,6 +43,8 @@ def migrate(dsn: str) -> list[str]:
     """Apply what is missing, each file in a transaction of its own, and name what was applied."""
     try:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as conn:
+            # What another host has just applied must be seen, whatever this server's default is.
+            conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             return [name for number, name, text in migrations() if _apply(conn, number, name, text)]
     except psycopg.OperationalError as error:
         raise unavailable(error) from error

@@ -69,7 +69,7 @@ class Bell:
                 self._closed.wait(0.5)
 
     def _hear(self) -> None:
-        with psycopg.connect(self.database.dsn, autocommit=True, **self.database.connect) as conn:
+        with self.database.listener() as conn:
             conn.execute(f"listen {CHANNEL}")
             self.ring()  # whatever was said while nobody listened
             while not self._closed.is_set():

@@ -6,19 +6,22 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
 from core.crashpoints import crashpoint
-from core.errors import BadMessage
+from core.errors import BadMessage, ServiceUnavailable
 from core.ports import Outbox, Store
 from core.queues import QueueName
 from core.tasks import Claim, Wakeup
-from infrastructure.service_bus import Message, ServiceBus
+from infrastructure.service_bus import Delivery, Message, ServiceBus
 
 log = logging.getLogger(__name__)
 
 BATCH = 500
 LARGEST_BODY = 1024
+GLANCE = 0.1
+"""Seconds to look for dead letters: a round of repair must not wait. What comes later is found by the next."""
 
 
 class ServiceBusQueue:
@@ -36,10 +39,12 @@ class ServiceBusQueue:
         self.bus = bus
         self.names = names
         self._left = threading.local()
+        self._settling = ThreadPoolExecutor(8, "settle")
 
     def claim(self, queue: QueueName, session: UUID, limit: int, wait: float) -> list[Claim]:
         if suspect := self._suspect(queue, session):
             return suspect
+        self._wait_until_settled()
         deliveries = self.bus.receive(self.names[queue], limit, wait)
         if not deliveries:
             return []
@@ -48,11 +53,23 @@ class ServiceBusQueue:
         )
         claims = self.store.claim_named(wakeups, session) if wakeups else []
         crashpoint("settle.before")
-        self.bus.complete(deliveries)
+        self._left.settling = self._settling.submit(self._settle, deliveries)
         if len(wakeups) > 1:
             taken = {claim.key for claim in claims}
             self._waiting(queue).extend(wakeup for wakeup in wakeups if wakeup.key not in taken)
         return claims
+
+    def _settle(self, deliveries: Sequence[Delivery]) -> None:
+        """One round trip per message: meanwhile the claimed tasks run, or the store would miss them here."""
+        try:
+            self.bus.complete(deliveries)
+        except ServiceUnavailable as error:
+            log.info("messages not settled, so they will come again: %s", error)
+
+    def _wait_until_settled(self) -> None:
+        settling: Future[None] | None = self._left.__dict__.pop("settling", None)
+        if settling is not None:
+            settling.result()
 
     def _suspect(self, queue: QueueName, session: UUID) -> list[Claim]:
         """A task that was lost in company is claimed alone: it may be one of those that a batch left over."""
@@ -113,4 +130,5 @@ class ServiceBusQueue:
         """Receivers wait for at most a second; there is nothing to ring."""
 
     def close(self) -> None:
+        self._settling.shutdown()
         self.bus.close()

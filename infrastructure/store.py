@@ -111,13 +111,15 @@ class PostgresStore(Upkeep):
         values = {"run_id": run, "stage": stage}
         with self.database.transaction() as conn:
             conn.execute(sql("stages/lock_stage"), {"run_id": str(run), "stage": str(stage)})
+            # The run before its stages, as in a turn that cancels them: two failing branches must not embrace.
+            run_found = conn.execute(sql("jobs/lock_run"), values).fetchone()
             row = conn.execute(sql("stages/get_closable"), values).fetchone()
-            if row is None:
+            if run_found is None or row is None:
                 yield None
                 return
             counted = conn.execute(sql("stages/tally_stage"), values).fetchone()
             assert counted is not None
-            turn = self._locked(conn, run)
+            turn = PostgresTurn(conn, run_row(run_found), self.writer)
             yield Closing(turn, Tally(*counted), planned=row[0] == StageStatus.OPEN)
             turn.write_events()
 

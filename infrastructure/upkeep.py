@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from core.crashpoints import crashpoint
 from core.ports import Limits, Repairs, Worker
 from core.tasks import Claim, Event, TaskKey
 from infrastructure.database import Database, sql
@@ -21,6 +22,7 @@ class Upkeep:
     def __init__(self, database: Database, writer: Writer) -> None:
         self.database = database
         self.writer = writer
+        self._adopted = False
 
     def begin_session(self, worker: Worker) -> None:
         self.database.execute("workers/begin_session", _session(worker))
@@ -77,8 +79,9 @@ class Upkeep:
             republished = 0
             if self.writer.outbox:
                 republished = self._wake(conn, "repair/republish_tasks", values)
-                republished += self._wake(conn, "repair/adopt_tasks", values)
+                republished += self._adopt(conn, values)
             forgotten = conn.execute(sql("repair/forget_sessions"), values).rowcount
+            crashpoint("repair.in_transaction")
             return Repairs(
                 requeued=requeued,
                 failed=failed,
@@ -118,6 +121,14 @@ class Upkeep:
         rows = due_rows(conn.execute(sql(name), values).fetchall())
         self.writer.wake(conn, rows)
         return len(rows)
+
+    def _adopt(self, conn: Connection[Any], values: dict[str, Any]) -> int:
+        """Once after the start: publish what another kind of queue has left due."""
+        if self._adopted:
+            return 0
+        count = self._wake(conn, "repair/adopt_tasks", values)
+        self._adopted = count == 0
+        return count
 
     def _requeue(self, name: str, values: dict[str, Any]) -> int:
         return self.database.run(lambda conn: self._wake(conn, name, values))

@@ -76,7 +76,8 @@ class Service:
             ", ".join(self.asked.queues) or "(none)",
             self.process.worker.session,
         )
-        stop.wait()
+        while not stop.wait(1.0):
+            pass  # a signal that another thread received is handled here, when this thread wakes up
         return self._stop(self.process, repair, web)
 
     def _stop(self, process: WorkerProcess, repair: Periodic, web: wiring.WebServer | None) -> int:

@@ -1,0 +1,96 @@
+"""One worker's turn at a run's books, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from core.memory_books import Books, MemoryTask
+from core.ports import RunRow, StageRow
+from core.queues import QueueName
+from core.stages import Shape
+from core.states import JobStatus, StageStatus, Tally, TaskStatus, Verdict
+from core.tasks import NOTHING, PLAN, Event, Payload, TaskKey
+
+
+class MemoryTurn:
+    """core.ports.Turn inside an open transaction of the books."""
+
+    def __init__(self, books: Books, run: int) -> None:
+        self.books = books
+        self._number = run
+
+    @property
+    def run(self) -> RunRow:
+        return self.books.runs[self._number].row
+
+    def stages(self) -> Mapping[int, StageRow]:
+        return dict(self.books.stages[self._number])
+
+    def close(self, stage: int, verdict: Verdict, tally: Tally) -> None:
+        row = self.books.stages[self._number][stage]
+        assert not row.status.is_final, "whoever closes a stage has seen it open"
+        self.books.put_stage(self._number, replace(row, status=StageStatus.CLOSED, verdict=verdict))
+        counts = {
+            "completed": tally.completed,
+            "failed": tally.failed,
+            "cancelled": tally.cancelled,
+            "skipped": tally.skipped,
+        }
+        data = {"name": self.run.plan[stage].name, "verdict": verdict, **counts}
+        self.record(Event("stage_closed", stage, data=data))
+
+    def skip(self, stage: int) -> None:
+        self.books.put_stage(self._number, StageRow(stage, StageStatus.CLOSED, 0, Verdict.SKIPPED))
+        self.record(Event("stage_skipped", stage, data={"name": self.run.plan[stage].name}))
+
+    def open(self, stage: int) -> None:
+        planned = self.run.plan[stage]
+        status = StageStatus.EXPANDING if planned.planned else StageStatus.OPEN
+        self.books.put_stage(self._number, StageRow(stage, status, 0 if planned.planned else 1))
+        key = TaskKey(self._number, stage, PLAN if planned.planned else 0)
+        queue = QueueName.JOBS if planned.planned else planned.queue
+        self.books.queue_task(MemoryTask(key, queue, self.run.priority))
+        self.record(Event("stage_opened", stage, data={"name": planned.name}))
+
+    def finish(self, status: JobStatus) -> None:
+        for row in list(self.books.stages[self._number].values()):
+            if not row.status.is_final:
+                self.books.put_stage(self._number, replace(row, status=StageStatus.CANCELLED))
+        run = self.books.runs[self._number]
+        self.books.put_run(
+            replace(
+                run,
+                row=replace(run.row, status=status),
+                finished_at=self.books.now(),
+                result=self._result(),
+                error=self._error() if status is JobStatus.FAILED else None,
+            )
+        )
+        self.record(Event(f"job_{status}", data={"run": self.run.number}))
+
+    def record(self, event: Event) -> None:
+        self.books.record(self._number, event)
+
+    def _result(self) -> Payload:
+        last = len(self.run.plan) - 1
+        task = self.books.task(TaskKey(self._number, last, 0))
+        if self.run.plan[last].shape is Shape.FAN_OUT or task is None:
+            return NOTHING
+        return task.result if task.status is TaskStatus.COMPLETED else NOTHING
+
+    def _error(self) -> dict[str, str] | None:
+        """The first failure of a stage that did not hold."""
+        failed = [
+            task
+            for stage, row in self.books.stages[self._number].items()
+            if row.verdict is Verdict.FAILED
+            for task in self.books.stage_tasks(self._number, stage)
+            if task.status is TaskStatus.FAILED
+        ]
+        if not failed:
+            return None
+        first = min(failed, key=lambda task: (task.finished_at, task.key.idx))
+        error = first.error.as_dict() if first.error else {}
+        name = self.run.plan[first.key.stage].name
+        return {**error, "stage": name, "task": str(first.key)}

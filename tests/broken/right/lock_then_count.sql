@@ -1,0 +1,11 @@
+-- The lock is a statement of its own, so the count sees what its last holder committed. Slow, but right.
+-- worker
+UPDATE fan_in.task SET status = 'done' WHERE idx = %(idx)s AND status <> 'done';
+SELECT pg_advisory_xact_lock(1);
+WITH closed AS (
+    UPDATE fan_in.stage SET status = 'closed', closed_by = %(worker)s
+    WHERE status = 'open' AND NOT EXISTS (SELECT FROM fan_in.task WHERE status <> 'done')
+    RETURNING closed_by
+)
+INSERT INTO fan_in.next_stage SELECT closed_by FROM closed;
+COMMIT;

@@ -1,0 +1,52 @@
+"""What the web app is made of, and how endpoints ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from core.blobs import Blobs
+from core.insights import Insights
+from core.machine import CoreMachine
+
+Probe = Callable[[], str]
+"""Says how a component is doing, or raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the web app needs; the composition root fills it in."""
+
+    machine: CoreMachine
+    insights: Insights
+    blobs: Blobs
+    checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
+    """Further components whose health is shown; none of them is vital."""
+    max_body_bytes: int = 1024 * 1024
+    static_folder: Path = Path("node_modules")
+    """Where the packages that the documentation pages need were installed."""
+    health_deadline: float = 3.0
+    """Seconds a component may take to say how it is doing."""
+    poll_every: float = 0.5
+    """Seconds between two looks of an event stream."""
+
+
+async def services_of(request: Request) -> Services:
+    return request.app.state.services
+
+
+async def machine_of(request: Request) -> CoreMachine:
+    return request.app.state.services.machine
+
+
+async def insights_of(request: Request) -> Insights:
+    return request.app.state.services.insights
+
+
+TheServices = Annotated[Services, Depends(services_of)]
+TheMachine = Annotated[CoreMachine, Depends(machine_of)]
+TheInsights = Annotated[Insights, Depends(insights_of)]

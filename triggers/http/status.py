@@ -1,0 +1,64 @@
+"""How the installation is doing: for load balancers, for dashboards, for people."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel
+
+from core.errors import ServiceUnavailable
+from core.views import DeepStatus
+from triggers.http.health import Checkup, Health, Verdict
+from triggers.http.services import TheInsights, TheServices
+
+router = APIRouter(prefix="/api", tags=["status"])
+
+
+class Alive(BaseModel):
+    """This process serves. Job modules that cannot be used are named; the others work."""
+
+    status: str = "alive"
+    broken_job_modules: dict[str, str] = {}
+
+
+class Ready(BaseModel):
+    """This process can do its work."""
+
+    status: str = "ready"
+
+
+async def checkup_of(request: Request) -> Checkup:
+    return request.app.state.checkup
+
+
+TheCheckup = Annotated[Checkup, Depends(checkup_of)]
+
+
+@router.get("/livez")
+async def livez(services: TheServices) -> Alive:
+    """Whether the process serves. It asks nobody, so it answers when everything else is down."""
+    return Alive(broken_job_modules=dict(services.machine.registry.broken))
+
+
+@router.get("/readyz")
+def readyz(checkup: TheCheckup) -> Ready:
+    """Whether the database answers and has every migration."""
+    database = checkup.run(["database"]).components["database"]
+    if database.status is not Verdict.HEALTHY:
+        raise ServiceUnavailable(f"database: {database.detail}")
+    return Ready()
+
+
+@router.get("/health", responses={503: {"model": Health, "description": "Nothing can work."}})
+def health(checkup: TheCheckup, response: Response) -> Health:
+    """How every component is, asked all at once with a deadline each."""
+    found = checkup.run()
+    response.status_code = 503 if found.status is Verdict.UNHEALTHY else 200
+    return found
+
+
+@router.get("/status/deep")
+def deep(insights: TheInsights) -> DeepStatus:
+    """Queues, workers, failures of the last hour, and what someone should look at."""
+    return insights.deep()
