@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from core.registry import Registry
 from core.stages import Decision
 from core.states import Advance, Finish, Verdict, Wait, decide, judge
 from core.tasks import Event, TaskKey
-from core.values import Values
+from core.values import NUL, Values
 
 log = logging.getLogger(__name__)
 
@@ -42,23 +43,20 @@ class CoreMachine:
         try:
             return job.model_validate_json(json.dumps(parameters), strict=True)
         except ValidationError as error:
-            wrong = error.errors(include_url=False, include_context=False, include_input=False)
-            names = ", ".join(".".join(str(part) for part in e["loc"]) or "body" for e in wrong)
-            raise InvalidParameters(
-                f"{len(wrong)} parameter(s) of {job_type} are not right: {names}",
-                [dict(e) for e in wrong],
-            ) from None
+            raise invalid(job, error) from None
 
     def submit(self, job: JobBase, *, force: bool = False) -> Submission:
         """Record a job and open its first stages. Submitting equal parameters finds the same job.
 
         A job that failed or was cancelled, or that is forced, gets a new run; its history stays.
         """
-        job_id = job.fingerprint
+        job_id, canonical = job.fingerprint, job.canonical.encode()
+        if NUL.search(canonical):
+            raise BadInput("a parameter holds a NUL character, which the database cannot keep")
         new = NewRun(
             job_id=job_id,
             job_type=job.job_type,
-            parameters=self.values.pack(job.canonical.encode(), f"parameters/{job_id}"),
+            parameters=self.values.pack(canonical, f"parameters/{job_id}"),
             plan=job.plan,
             priority=job.priority,
             request=uuid4(),
@@ -159,3 +157,18 @@ class CoreMachine:
         for run in self.store.unswept(CHUNK):
             self.sweep(run)
         return closed
+
+
+def invalid(job: type[JobBase], error: ValidationError) -> InvalidParameters:
+    """What is wrong with the parameters, each by its name; a name that is unknown with the nearest known one."""
+    wrong = [
+        dict(e) for e in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    for e in wrong:
+        near = difflib.get_close_matches(str(e["loc"][-1:] and e["loc"][-1]), job.model_fields, n=1)
+        if e["type"] == "extra_forbidden" and near:
+            e["msg"] = f"There is no such parameter. Did you mean {near[0]!r}?"
+    names = ", ".join(".".join(str(part) for part in e["loc"]) or "body" for e in wrong)
+    return InvalidParameters(
+        f"{len(wrong)} parameter(s) of {job.job_type} are not right: {names}", wrong
+    )

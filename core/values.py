@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,6 +14,8 @@ from core.tasks import Payload
 
 INLINE = 64 * 1024
 CONTAINER = "coremachine"
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""How JSON writes the one character that PostgreSQL keeps nowhere."""
 
 
 class Values:
@@ -42,6 +45,6 @@ def encode(adapter: TypeAdapter[Any], value: Any, what: str) -> bytes:
         data = adapter.dump_json(value, warnings="error")
     except (PydanticSerializationError, UnicodeEncodeError) as error:
         raise BadResult(f"{what} is not what its annotation promises: {error}") from error
-    if b"\\u0000" in data:
+    if NUL.search(data):
         raise BadResult(f"{what} holds a NUL character, which the database cannot keep")
     return data

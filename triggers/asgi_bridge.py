@@ -248,13 +248,14 @@ def _failure(done: "asyncio.Future[Any]") -> BaseException | None:
 
 def _problem(error: type[CoreMachineError], detail: str, correlation_id: str) -> func.HttpResponse:
     """RFC 9457 problem details that say nothing about the inside."""
-    body = {
+    body: dict[str, Any] = {
         "type": f"/errors/{error.code}",
         "title": error.__doc__,
         "status": error.status,
         "detail": f"{detail} Quote the correlation id when you report this.",
         "code": error.code,
         "correlation_id": correlation_id,
+        "errors": [],
     }
     return func.HttpResponse(
         json.dumps(body),

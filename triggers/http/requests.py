@@ -9,9 +9,8 @@ from fastapi import Depends, FastAPI, Query, Request
 from pydantic_core import from_json
 
 from core.errors import MalformedBody
+from core.values import NUL
 from triggers.http.problems import invalid_parameters
-
-NUL = b"\\u0000"
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 Cursor = Annotated[str | None, Query(description="The `next` of the page before.")]
@@ -31,7 +30,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MalformedBody('The body must be a JSON object, like {"n": 5}.')
     parameters = cast(dict[str, Any], value)
-    if NUL in body:
+    if NUL.search(body):
         _refuse_nul(parameters)
     return parameters
 

@@ -1,0 +1,39 @@
+"""A web app over a fresh database, under uvicorn, and a client of it."""
+
+from collections.abc import Iterator
+
+import httpx
+import psycopg
+import pytest
+
+from tests.http.house import House, house_of, serving
+from tests.support.services import fresh_database
+from triggers.local.postgres import PostgresServer
+
+
+@pytest.fixture
+def house(database: str) -> Iterator[House]:
+    with house_of(database) as house:
+        yield house
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[httpx.Client]:
+    """Talks to the app under a real server."""
+    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def common_house(
+    postgres_server: PostgresServer, postgres_admin: psycopg.Connection
+) -> Iterator[House]:
+    """For tests that leave nothing behind which another could stumble over."""
+    with fresh_database(postgres_server, postgres_admin) as dsn, house_of(dsn) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def common_client(common_house: House) -> Iterator[httpx.Client]:
+    with serving(common_house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client

@@ -1,0 +1,105 @@
+"""The web app over a real store, and a worker that runs what is due when told to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import uvicorn
+
+from core.executor import Executor
+from core.held import Held
+from core.insights import Insights
+from core.job import JobBase
+from core.machine import CoreMachine
+from core.memory_blobs import MemoryBlobs
+from core.ports import Worker
+from core.queues import QueueName
+from core.registry import Registry
+from core.tasks import Claim
+from core.worker import TaskRunner
+from infrastructure.database import Database
+from infrastructure.reading import PostgresReader
+from infrastructure.store import PostgresStore
+from tests.http.sample_jobs import JOBS
+from tests.support.waiting import eventually
+from triggers.http.app import WebApp, create_app
+from triggers.http.services import Probe, Services
+
+
+@dataclass
+class House:
+    """Everything the web app needs, over one database."""
+
+    database: Database
+    registry: Registry
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+
+    def __post_init__(self) -> None:
+        self.store = PostgresStore(self.database)
+        self.machine = CoreMachine(self.registry, self.store, self.blobs)
+        self.reader = PostgresReader(self.database)
+        self.insights = Insights(self.reader, self.registry, self.blobs)
+        self.worker = Worker(uuid4(), "test", 1, "test", tuple(QueueName))
+        held = Held()
+        self.runner = TaskRunner(
+            self.machine, Executor(self.machine, self.worker.session, held), held
+        )
+
+    def services(self, checks: Mapping[str, Probe] | None = None, **more: object) -> Services:
+        return Services(
+            self.machine, self.insights, self.blobs, checks or {}, poll_every=0.02, **more
+        )
+
+    def app(self, **more: object) -> WebApp:
+        return create_app(self.services(**more))
+
+    def submit(self, job: JobBase, *, force: bool = False) -> str:
+        return self.machine.submit(job, force=force).run.job_id
+
+    def claim(self, limit: int = 500) -> list[Claim]:
+        """What is due now, on whichever queue."""
+        claims = (self.store.claim_due(q, self.worker.session, limit) for q in QueueName)
+        return [claim for some in claims for claim in some]
+
+    def work(self, turns: int = 1_000) -> None:
+        """Run what is due, until nothing is or the turns are over."""
+        while turns and (claims := self.claim()):
+            self.runner.run(claims, patience=60)
+            turns -= 1
+
+    def finish(self, job: JobBase) -> str:
+        """Submit a job, run it to its end, and give back its id."""
+        job_id = self.submit(job)
+        self.work()
+        return job_id
+
+
+@contextmanager
+def house_of(dsn: str, registry: Registry | None = None) -> Iterator[House]:
+    database = Database(dsn).open()
+    try:
+        yield House(database, registry or Registry.of(*JOBS))
+    finally:
+        database.close()
+
+
+@contextmanager
+def serving(app: WebApp) -> Iterator[str]:
+    """The app under uvicorn in a thread; its address."""
+    config = uvicorn.Config(
+        app, port=0, log_config=None, ws="none", timeout_graceful_shutdown=1, access_log=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        eventually(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)

@@ -1,0 +1,51 @@
+"""The route table of the web app, as its routers tell it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+
+from fastapi.routing import APIRoute
+
+from triggers.http import docs
+from triggers.http.app import ROUTERS
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    query: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def parameters(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+    def path_with(self, value: str) -> str:
+        return re.sub(r"{\w+}", lambda _: value, self.path)
+
+
+def operations() -> list[Operation]:
+    """Everything the API answers to."""
+    return [operation for router in ROUTERS for operation in _operations(router.routes)]
+
+
+def pages() -> list[Operation]:
+    """The documentation pages, which describe themselves to nobody."""
+    return _operations(docs.router.routes)
+
+
+def _operations(routes: list) -> list[Operation]:
+    found = []
+    for route in routes:
+        assert isinstance(route, APIRoute)
+        names = inspect.signature(route.endpoint).parameters
+        query = tuple(n for n in ("limit", "cursor", "after", "status", "stage") if n in names)
+        found += [Operation(method, route.path, query) for method in sorted(route.methods)]
+    return found

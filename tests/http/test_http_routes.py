@@ -1,0 +1,101 @@
+"""The route table: what it promises to hosts, documents and pages."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.http.house import House, serving
+from tests.http.table import Operation, operations, pages
+from triggers.http.app import WebApp
+
+SAMPLES = {
+    "job_id": "ab" * 32,
+    "task_id": "12-0-345",
+    "job_type": "hello_world",
+    "name": "docs.css",
+}
+MODULES = Path(__file__).parents[2] / "node_modules"
+
+
+def test_the_openapi_document_is_the_route_table(common_client: httpx.Client) -> None:
+    """R132."""
+    document = common_client.get("/api/openapi.json").json()
+    described = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
+    assert described == {(operation.method, operation.path) for operation in operations()}
+
+
+def test_every_operation_is_described_with_its_problems(common_client: httpx.Client) -> None:
+    document = common_client.get("/api/openapi.json").json()
+    names = []
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            names.append(operation["operationId"])
+            assert operation["description"]
+            problem = operation["responses"]["default"]["content"]["application/problem+json"]
+            assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert "422" not in operation["responses"]
+    assert len(names) == len(set(names))
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', str(document).replace("'", '"')))
+    assert references <= set(document["components"]["schemas"])
+
+
+def test_no_route_begins_with_what_the_functions_host_keeps_for_itself() -> None:
+    """R46."""
+    paths = [operation.path for operation in operations() + pages()]
+    assert paths
+    assert all(path.startswith("/api/") for path in paths)
+    assert not [path for path in paths if path.startswith(("/api/admin", "/api/runtime"))]
+
+
+@pytest.mark.parametrize("operation", operations() + pages(), ids=str)
+def test_every_route_is_reached_by_its_own_address(
+    common_house: House, operation: Operation
+) -> None:
+    """R47: no literal path is caught by a parameter of another route."""
+    path = re.sub(r"{(\w+)}", lambda name: SAMPLES[name[1]], operation.path)
+    assert asyncio.run(reached(common_house.app(), operation.method, path)) == operation.path
+
+
+async def reached(app: WebApp, method: str, path: str) -> str:
+    """The route that answers."""
+    scopes = []
+
+    async def noting(scope, receive, send) -> None:
+        scopes.append(scope)
+        await app(scope, receive, send)
+
+    transport = httpx.ASGITransport(noting)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        await client.request(method, path)
+    return scopes[0]["route"].path
+
+
+@pytest.mark.skipif(not MODULES.is_dir(), reason="run make setup to install the pages' packages")
+@pytest.mark.parametrize("page", ["swagger", "redoc"])
+def test_the_documentation_pages_need_nobody_else(common_house: House, page: str) -> None:
+    """No CDN, no script inside the page, and every file they name is served."""
+    with serving(common_house.app(static_folder=MODULES)) as url:
+        answer = httpx.get(f"{url}/api/interface/{page}")
+        assert answer.status_code == 200
+        policy = answer.headers["content-security-policy"]
+        assert "script-src 'self';" in policy
+        assert not re.search(r"<script(?! src=)", answer.text)
+        named = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
+        assert not [name for name in named if "//" in name]
+        for name in named:
+            if not name.startswith("data:"):
+                target = httpx.get(httpx.URL(answer.url).join(name))
+                assert target.status_code == 200, name
+
+
+def test_pages_without_their_packages_say_what_to_do(common_house: House, tmp_path: Path) -> None:
+    with serving(common_house.app(static_folder=tmp_path)) as url:
+        answer = httpx.get(f"{url}/api/interface/swagger")
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_set_up")
+        assert "make setup" in answer.json()["detail"]
+        assert httpx.get(f"{url}/api/interface/assets/..%2fswagger.html").status_code == 404
