@@ -160,15 +160,17 @@ class CoreMachine:
 
 
 def invalid(job: type[JobBase], error: ValidationError) -> InvalidParameters:
-    """What is wrong with the parameters, each by its name; a name that is unknown with the nearest known one."""
-    wrong = [
-        dict(e) for e in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+    """What is wrong with the parameters, each by its name; an unknown name with the nearest known one."""
+    wrong = error.errors(include_url=False, include_context=False, include_input=False)
     for e in wrong:
-        near = difflib.get_close_matches(str(e["loc"][-1:] and e["loc"][-1]), job.model_fields, n=1)
-        if e["type"] == "extra_forbidden" and near:
-            e["msg"] = f"There is no such parameter. Did you mean {near[0]!r}?"
+        if e["type"] == "extra_forbidden" and (near := _nearest(job, e["loc"])):
+            e["msg"] = f"There is no such parameter. Did you mean {near!r}?"
     names = ", ".join(".".join(str(part) for part in e["loc"]) or "body" for e in wrong)
-    return InvalidParameters(
-        f"{len(wrong)} parameter(s) of {job.job_type} are not right: {names}", wrong
-    )
+    message = f"{len(wrong)} parameter(s) of {job.job_type} are not right: {names}"
+    return InvalidParameters(message, [dict(e) for e in wrong])
+
+
+def _nearest(job: type[JobBase], place: tuple[int | str, ...]) -> str | None:
+    if len(place) != 1:
+        return None
+    return next(iter(difflib.get_close_matches(str(place[0]), job.model_fields, n=1)), None)

@@ -132,6 +132,7 @@ def shared() -> Services:
     """The services of this process, built when first needed: a queue-only instance never makes a web app."""
     with _lock:
         if not _shared:
+            prepare(settings())
             _shared.append(build(settings()))
         return _shared[0]
 

@@ -1,0 +1,97 @@
+"""What holds for every page: links resolve, paths exist, nothing of one machine is named, and none is long."""
+
+import re
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.docs.pages import CODE, ROOT, Page, page, pages
+
+LONGEST = 120
+HOSTS = {"127.0.0.1", "keepachangelog.com", "www.rfc-editor.org"}
+"""The addresses that pages may name."""
+COMMANDS = {"make", "curl", "func", "cp", "psql", ".venv/bin/python", ".venv/bin/ruff", "export"}
+"""What a reader is asked to type."""
+FOLDERS = "core|jobs|services|infrastructure|triggers|tests|benchmarks|deploy|docs"
+ALL = pages()
+
+
+def ids(each: Page) -> str:
+    return each.name
+
+
+@pytest.mark.parametrize("each", ALL, ids=ids)
+def test_links_resolve(each: Page) -> None:
+    for link in each.links:
+        if urlsplit(link).scheme:
+            continue
+        path, _, anchor = link.partition("#")
+        target = Page((each.path.parent / path).resolve()) if path else each
+        assert target.path.exists(), link
+        assert not anchor or anchor in target.anchors, link
+
+
+@pytest.mark.parametrize("each", ALL, ids=ids)
+def test_a_page_is_one_or_two_screens(each: Page) -> None:
+    if each.name != "CHANGELOG.md":
+        assert len(each.text.splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("each", ALL, ids=ids)
+def test_a_page_names_only_known_addresses(each: Page) -> None:
+    found = {urlsplit(url).hostname for url in re.findall(r"https?://[^\s)`'\"]+", each.text)}
+    assert found <= HOSTS
+
+
+@pytest.mark.parametrize("each", ALL, ids=ids)
+def test_a_page_names_nothing_of_this_machine(each: Page) -> None:
+    """No folder that lies at the root of the machine these tests run on."""
+    top = "|".join(re.escape(folder.name) for folder in Path("/").iterdir() if folder.is_dir())
+    assert not re.findall(rf"(?<![\w.:/$-])/(?:{top})(?:/\S*|\b(?=[\s`'\"]))", each.text)
+    for own in (str(ROOT), tempfile.gettempdir()):
+        assert not re.search(rf"(?<!\w){re.escape(own)}(?!\w)", each.text), own
+
+
+@pytest.mark.parametrize("each", ALL, ids=ids)
+def test_files_and_folders_exist(each: Page) -> None:
+    made = {block.file for one in ALL for block in one.blocks}
+    for code in CODE.findall(each.prose):
+        is_path = re.fullmatch(rf"(?:{FOLDERS})/[\w./-]*|[\w./-]+/", code)
+        if is_path and code not in made:
+            assert (ROOT / code).exists(), code
+
+
+@pytest.mark.parametrize("each", ALL, ids=ids)
+def test_a_reader_types_only_known_commands(each: Page) -> None:
+    for block in each.blocks_in("bash"):
+        for line in block.code.strip().splitlines():
+            first = line.partition("#")[0].split()
+            typed = [word for word in first[:1] if not re.match(r"[A-Z]+=", word)]
+            assert set(typed) <= COMMANDS, f"{each.name}:{block.line} {line}"
+
+
+def test_the_map_reaches_every_page() -> None:
+    index = page("docs/index.md")
+    reached = {(index.path.parent / link).resolve() for link in index.links} | {index.path}
+    assert {each.path for each in ALL if each.name.startswith("docs/")} == reached
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    decisions = sorted((ROOT / "docs/adr").glob("*.md"))
+    assert [int(file.name[:4]) for file in decisions] == list(range(1, len(decisions) + 1))
+
+
+@pytest.mark.parametrize("each", [p for p in ALL if p.name.startswith("docs/adr/")], ids=ids)
+def test_a_decision_has_the_short_form(each: Page) -> None:
+    assert re.match(rf"# {each.path.name[:4]} \S", each.text)
+    headings = re.findall(r"^## (.+)$", each.text, re.MULTILINE)
+    assert headings == ["Context", "Decision", "Consequences", "Alternatives"]
+
+
+def test_the_changelog_has_the_known_form() -> None:
+    text = page("CHANGELOG.md").text
+    assert "\n## [Unreleased]\n" in text
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds
