@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from core.blobs import Blobs
-from core.errors import BadInput
+from core.blobs import BlobRef, Blobs
+from core.errors import BadInput, BlobNotFound
 
 T = TypeVar("T")
 Report = Callable[[float, str], None]
@@ -17,13 +17,13 @@ Report = Callable[[float, str], None]
 class Checkpoints(Protocol):
     """Keeps what a phase of a task made, so that a retry resumes after it."""
 
-    def once(self, name: str, make: Callable[[], T]) -> T: ...
+    def once(self, name: str, make: Callable[[], T], valid: Callable[[T], bool]) -> T: ...
 
 
 class NoCheckpoints:
     """For handlers called by hand: every phase runs."""
 
-    def once(self, name: str, make: Callable[[], T]) -> T:
+    def once(self, name: str, make: Callable[[], T], valid: Callable[[T], bool]) -> T:
         return make()
 
 
@@ -74,6 +74,18 @@ class Context:
         """A safe point to stop: raises Cancelled or ShuttingDown when the task should."""
         self.checker()
 
-    def once(self, name: str, make: Callable[[], T]) -> T:
-        """Run a phase once per task: its result is kept, and a later attempt gets it back."""
-        return self.checkpoints.once(name, make)
+    def once(self, name: str, make: Callable[[], T], valid: Callable[[T], bool] | None = None) -> T:
+        """Run a phase once per task: its result is kept, and a later attempt gets it back.
+
+        The phase is run again when `valid` refuses what was kept, or when it named a blob that is gone.
+        """
+        return self.checkpoints.once(name, make, valid or self._still_there)
+
+    def _still_there(self, kept: object) -> bool:
+        if not isinstance(kept, BlobRef):
+            return True
+        try:
+            self.blobs.info(kept)
+        except BlobNotFound:
+            return False
+        return True

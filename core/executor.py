@@ -170,17 +170,21 @@ class _Checkpoints:
         self.executor = executor
         self.claim = claim
 
-    def once(self, name: str, make: Callable[[], T]) -> T:
+    def once(self, name: str, make: Callable[[], T], valid: Callable[[T], bool]) -> T:
         adapter: TypeAdapter[Any] = TypeAdapter(_promised(make))
-        executor, key = self.executor, self.claim.key
-        kept = executor.store.checkpoint(self.claim, name)
-        if kept is None:
-            data = encode(adapter, make(), f"phase {name!r}")
-            kept = executor.values.pack(
-                data, f"runs/{key.run}/{key.stage}/{key.idx}-{name}-{self.claim.attempt}"
-            )
-            executor.store.keep_checkpoint(self.claim, name, kept)
-        return adapter.validate_json(executor.values.unpack(kept))
+        values, store, key = self.executor.values, self.executor.store, self.claim.key
+        kept = store.checkpoint(self.claim, name)
+        if kept is not None:
+            value = adapter.validate_json(values.unpack(kept))
+            if valid(value):
+                return value
+            log.info("phase %r of %s is run again: what it had made is gone", name, key)
+        data = encode(adapter, make(), f"phase {name!r}")
+        kept = values.pack(
+            data, f"runs/{key.run}/{key.stage}/{key.idx}-{name}-{self.claim.attempt}"
+        )
+        store.keep_checkpoint(self.claim, name, kept)
+        return adapter.validate_json(data)
 
 
 def _promised(make: Callable[[], object]) -> Any:

@@ -244,8 +244,7 @@ class MemoryStore(MemoryUpkeep):
         with self.books.transaction():
             task = self.books.task(claim.key)
             fence = (TaskStatus.PROCESSING, claim.attempt)
-            owned = task is not None and (task.status, task.attempt) == fence
-            if owned and (claim.key, name) not in self.books.checkpoints:
+            if task is not None and (task.status, task.attempt) == fence:
                 self.books.put(self.books.checkpoints, (claim.key, name), value)
 
     # what tasks read

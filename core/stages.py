@@ -201,6 +201,10 @@ class Stage(Generic[J, P, R, V]):
                 raise self._wrong(f"{name} must be {shown(want)}, not {shown(hints[name])}")
         if self.shape is Shape.GATE and hints["return"] is not str:
             raise self._wrong("a gate returns the question it asks, a str")
+        if self.queue not in list(QueueName):
+            raise self._wrong(
+                f"no queue is called {self.queue!r}; there are {', '.join(QueueName)}"
+            )
         self._bind_when(given)
         self.inputs: list[Any] = [hints[name] for name in names]
         self.adapter = TypeAdapter[Any](hints["return"])

@@ -3,4 +3,5 @@ insert into app.checkpoints (run_id, stage, idx, name, value, value_ref)
 select run_id, stage, idx, %(name)s, %(value)s::jsonb, %(ref)s
 from app.tasks
 where run_id = %(run_id)s and stage = %(stage)s and idx = %(idx)s and attempt = %(attempt)s and status = 'processing'
-on conflict (run_id, stage, idx, name) do nothing
+on conflict (run_id, stage, idx, name) do update
+set value = excluded.value, value_ref = excluded.value_ref, kept_at = clock_timestamp()
