@@ -54,7 +54,7 @@ def single(
 ) -> Callable[[Callable[[J, Context, A, B, C], R]], Stage[J, [A, B, C], R, R]]: ...
 def single(*args: Any, **options: Any) -> Any:
     """One task. Name earlier stages to receive their values."""
-    if args and not isinstance(args[0], Stage):
+    if args and callable(args[0]):
         return _decorator(Shape.SINGLE, (), {})(args[0])
     return _decorator(Shape.SINGLE, args, options)
 
@@ -79,7 +79,7 @@ def gate(
 ) -> Callable[[Callable[[J, Context, A, B, C], str]], Stage[J, [A, B, C], str, Decision]]: ...
 def gate(*args: Any, **options: Any) -> Any:
     """A step that a person settles: the handler asks the question, later stages read the Decision."""
-    if args and not isinstance(args[0], Stage):
+    if args and callable(args[0]):
         return _decorator(Shape.GATE, (), {})(args[0])
     return _decorator(Shape.GATE, args, options)
 

@@ -193,7 +193,10 @@ class Stage(Generic[J, P, R, V]):
         """Resolve annotations once, when the job class is made, and check that the data fits."""
         hints = self._hints(self.handler)
         given = self._given()
-        names = list(inspect.signature(self.handler).parameters)[2:]
+        names = list(inspect.signature(self.handler).parameters)
+        if len(names) < 2 or hints.get(names[1], Context) is not Context:
+            raise self._wrong("must take ctx: Context first")
+        names = names[2:]
         if len(names) != len(given) or any(name not in hints for name in [*names, "return"]):
             raise self._wrong(f"must annotate {len(given)} input(s) after ctx, and its result")
         for name, want in zip(names, given, strict=True):

@@ -143,7 +143,8 @@ def judge(tally: Tally, tolerated: float) -> Verdict:
     bad = tally.failed + tally.cancelled
     if not bad:
         return Verdict.OK
-    if tally.completed and bad <= tolerated * tally.total:
+    # Divided, not multiplied: 29 of 100 are 0.29, but 0.29 * 100 is a little less than 29.
+    if tally.completed and bad / tally.total <= tolerated:
         return Verdict.ERRORS
     return Verdict.FAILED
 
