@@ -91,10 +91,19 @@ class MemoryUpkeep:
             requeued, failed = self._take_back(limits)
             woken = self._queue(self._waited_for(), limits.chunk)
             republished = 0
-            if self.books.uses_outbox:
+            if self.books.uses_outbox and not self._unsent(limits.lost_after):
                 republished = self._queue(self._unheard(limits.lost_after), limits.chunk)
             sessions = self._forget_sessions(10 * limits.dead_after)
         return Repairs(requeued, failed, woken, republished, sessions=sessions)
+
+    def _unsent(self, lost_after: float) -> bool:
+        """Whether the outbox itself has waited as long as a message that seems lost."""
+        if not self.books.outbox:
+            return False
+        _, (key, _) = self.books.outbox[min(self.books.outbox)]
+        task = self.books.task(key)
+        at = None if task is None else task.published_at
+        return at is not None and at < self.books.now() - timedelta(seconds=lost_after)
 
     def _take_back(self, limits: Limits) -> tuple[int, int]:
         """Tasks of workers that died or hang: tried again while attempts are left, failed when not."""

@@ -16,7 +16,7 @@ from core.machine import CoreMachine
 from core.patience import pause, persist
 from core.ports import Queue, Worker
 from core.queues import QueueName
-from core.tasks import Claim, Failed, Outcome, Released
+from core.tasks import Claim, Failed, Outcome, Released, TaskKey
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class TaskRunner:
         started = flushed = time.monotonic()
         try:
             for n, claim in enumerate(claims):
-                if n and (self.held.stopping.is_set() or time.monotonic() - started > patience):
+                if self.held.stopping.is_set() or (n and time.monotonic() - started > patience):
                     done += [Outcome(rest, Released()) for rest in claims[n:]]
                     break
                 done += self._run_one(claim)
@@ -151,11 +151,17 @@ class WorkerProcess:
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
         left = list(self.held.snapshot().items())
+        try:
+            self._leave(left)
+        except ServiceUnavailable as error:
+            log.warning("could not say goodbye: %s; the reconciler will notice", error)
+        return not left
+
+    def _leave(self, left: Sequence[tuple[TaskKey, int]]) -> None:
         if left:
             log.warning("%d task(s) did not end in time; giving them back", len(left))
             self.machine.store.give_back(self.worker.session, left)
         self.machine.store.end_session(self.worker.session)
-        return not left
 
     def _serve(self, queue: QueueName) -> None:
         pace = Pace(largest=1 if queue is QueueName.HEAVY else self.largest)

@@ -23,7 +23,7 @@ from core.worker import TaskRunner
 from infrastructure.database import Database
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.store import PostgresStore
-from tests.store import jobs
+from tests.store import sample_jobs as jobs
 
 BROKEN = TaskError("ConnectionError", "the line was cut", trace="Traceback: the line was cut")
 
@@ -224,6 +224,7 @@ class PostgresDesk(Desk):
         columns = ("deadline", "run_at", "published_at", "started_at", "finished_at")
         moved = ", ".join(f"{name} = {name} - make_interval(secs => %(by)s)" for name in columns)
         self.conn.execute(f"update tasks set {moved}", {"by": seconds})
+        self.conn.execute("update outbox set at = at - make_interval(secs => %s)", [seconds])
         self.conn.execute("update sessions set seen = seen - make_interval(secs => %s)", [seconds])
 
     def task(self, key: TaskKey) -> Task:

@@ -5,7 +5,7 @@ from functools import partial
 from core.queues import HEAVY, LIGHT
 from core.tasks import NewTask, Payload, TaskKey, Wakeup
 from tests.store.desk import at_once, given
-from tests.store.jobs import Fan, Line, Wide
+from tests.store.sample_jobs import Fan, Line, Wide
 
 
 def test_a_claim_gives_the_task_an_owner_and_starts_its_job(desk):

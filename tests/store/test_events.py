@@ -6,7 +6,7 @@ from functools import partial
 from core.states import Tally
 from core.tasks import Again, Failed, Outcome, Payload, TaskError
 from tests.store.desk import BROKEN, at_once, given
-from tests.store.jobs import Line, Wide
+from tests.store.sample_jobs import Line, Wide
 
 
 def numbers(desk, job_id: str) -> list[int]:

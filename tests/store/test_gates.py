@@ -9,7 +9,7 @@ from core.errors import Conflict
 from core.states import JobStatus
 from core.tasks import TaskKey
 from tests.store.desk import Stage, at_once
-from tests.store.jobs import Gated, Line
+from tests.store.sample_jobs import Gated, Line
 
 YES = Decision(approved=True, by="ada", note="lovely")
 NO = Decision(approved=False, by="ada", note="too dark")

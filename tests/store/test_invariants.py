@@ -11,7 +11,7 @@ from core.queues import LIGHT
 from core.tasks import Again
 from infrastructure.database import Database
 from tests.store.desk import BROKEN, PostgresDesk
-from tests.store.jobs import Chain, Choosy, Diamond, Fan, Gated, Hasty, Line, Tolerant
+from tests.store.sample_jobs import Chain, Choosy, Diamond, Fan, Gated, Hasty, Line, Tolerant
 from tests.support.services import fresh_database
 
 

@@ -16,7 +16,7 @@ from infrastructure.database import Database, sql
 from infrastructure.migrations import migrate
 from infrastructure.store import PostgresStore
 from tests.store.desk import PostgresDesk, at_once, given
-from tests.store.jobs import Diamond, Fan, Line, Wide
+from tests.store.sample_jobs import Diamond, Fan, Line, Wide
 from tests.support.waiting import eventually
 
 SQL = Path(migrations.__file__).parent / "sql"

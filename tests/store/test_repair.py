@@ -10,7 +10,7 @@ from core.reconciler import Reconciler
 from core.states import JobStatus
 from core.tasks import Again, Released, TaskKey, Wakeup
 from tests.store.desk import BROKEN, Stage, at_once, given
-from tests.store.jobs import Fan, Hasty, Line, Wide
+from tests.store.sample_jobs import Fan, Hasty, Line, Wide
 
 NOTHING = Repairs()
 
@@ -343,6 +343,17 @@ def test_a_message_that_got_lost_is_sent_again(outbox_desk):
     assert desk.repair() == Repairs(republished=1)
     assert sent(desk) == lost == [Wakeup(TaskKey(run.run, 0, 0), 0)]
     assert desk.repair() == NOTHING
+
+
+def test_a_message_that_waits_in_the_outbox_is_not_promised_twice(outbox_desk):
+    """Fault 28: while the broker refuses, the outbox does not grow by itself."""
+    desk = outbox_desk
+    run = desk.submit(Line())
+    for _ in range(3):
+        desk.advance(61)
+        desk.store.heartbeat(desk.worker)
+        assert desk.repair() == NOTHING
+    assert sent(desk) == [Wakeup(TaskKey(run.run, 0, 0), 0)]
 
 
 def test_a_message_sent_again_for_a_running_task_runs_nothing_twice(outbox_desk):

@@ -18,7 +18,7 @@ from core.tasks import (
     TaskKey,
 )
 from tests.store.desk import BROKEN, Task, at_once, given
-from tests.store.jobs import Line, Wide
+from tests.store.sample_jobs import Line, Wide
 
 AGAIN = Again(timedelta(seconds=30), BROKEN, counted=True)
 LATER = Again(timedelta(seconds=30), BROKEN, counted=False)

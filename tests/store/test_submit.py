@@ -13,7 +13,7 @@ from core.states import JobStatus
 from core.tasks import Payload, TaskKey
 from core.values import INLINE
 from tests.store.desk import Stage, at_once
-from tests.store.jobs import Bulky, Diamond, Fan, Line, Urgent
+from tests.store.sample_jobs import Bulky, Diamond, Fan, Line, Urgent
 
 
 def new_run(job: Line, **changes) -> NewRun:

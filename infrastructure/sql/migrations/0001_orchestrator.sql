@@ -139,7 +139,8 @@ create table app.outbox (
     run_id  bigint not null,
     stage   smallint not null,
     idx     integer not null,
-    attempt integer not null
+    attempt integer not null,
+    at      timestamptz not null default clock_timestamp()
 );
 
 create table app.quarantine (
