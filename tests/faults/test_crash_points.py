@@ -15,8 +15,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from benchmarks.invariants import violations
 
+from benchmarks.invariants import violations
 from core import crashpoints
 from core.job import JobBase
 from tests.faults.conftest import Harbour
