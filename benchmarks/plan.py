@@ -16,6 +16,7 @@ class Sizes:
     quiet_wait: int = 5
     small_jobs: int = 80
     killed_closers: int = 6
+    crashes: int = 4
     submissions: int = 300
     memory_tasks: int = 100_000
     imports: int = 5
@@ -28,6 +29,7 @@ QUICK = Sizes(
     quiet_wait=2,
     small_jobs=20,
     killed_closers=1,
+    crashes=1,
     submissions=60,
     memory_tasks=20_000,
     imports=3,

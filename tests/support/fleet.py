@@ -152,6 +152,12 @@ class Worker:
 
     def _signal(self, number: int) -> None:
         if self.alive:
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        if isinstance(self.process, subprocess.Popen):
+            os.killpg(self.pid, number)  # what it runs under may have started it as a child
+        else:
             os.kill(self.pid, number)
 
 
@@ -335,7 +341,12 @@ def _spawned(
     command = [*under, sys.executable, "-m", "triggers.worker", *arguments]
     with log.open("ab") as out:
         return subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=out, stderr=out
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
 
 

@@ -10,7 +10,7 @@ from benchmarks import __main__ as bench
 from benchmarks import latency, throughput
 from benchmarks.footprint import breakdown, package
 from benchmarks.plan import QUICK
-from benchmarks.recovery import between
+from benchmarks.recovery import by_second
 from benchmarks.rig import percentile, rig
 from benchmarks.table import Machine, Report, Row
 from triggers.local.postgres import PostgresServer
@@ -69,7 +69,7 @@ def test_a_product_that_did_not_run_does_not_hold() -> None:
 def test_percentiles_are_measured_values() -> None:
     assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert percentile([float(n) for n in range(100)], 0.99) == 98.0
-    assert between([1.0, 2.0, 3.0], 1.0, 3.0) == 2
+    assert by_second([1.0, 1.9, 2.0, 7.0], 1.0) == [2, 1, 0, 0, 0]
 
 
 def test_import_time_is_told_by_package() -> None:
