@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 WAIT = 1.0
 """How long an idle slot waits before it looks again without having been woken."""
+SETTLED = 1.0
+"""Seconds after which a claim that no slot has heard of is surely one whose answer was lost."""
 FLUSH_AFTER = 0.05
 """Seconds after which finished tasks are written down even though others of the batch still run."""
 
@@ -129,6 +131,7 @@ class WorkerProcess:
         self.held = Held()
         self.executor = Executor(machine, worker.session, self.held)
         self.runner = TaskRunner(machine, self.executor, self.held)
+        self._doubt = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -146,6 +149,7 @@ class WorkerProcess:
     def drain(self, grace: float) -> bool:
         """Stop claiming, let running tasks end or reach a safe point, give the rest back. True if all ended."""
         self.held.stopping.set()
+        self._doubt.set()
         self.queue.wake()
         end = time.monotonic() + grace
         for thread in self._threads:
@@ -172,6 +176,7 @@ class WorkerProcess:
                 failures = 0
             except Exception as error:
                 failures += 1
+                self._doubt.set()
                 log.warning(
                     "slot of %s: %s",
                     queue,
@@ -190,11 +195,15 @@ class WorkerProcess:
             pace.learn(len(claims), time.monotonic() - began)
 
     def _beat(self) -> None:
-        while not self.held.stopping.wait(self.beat):
+        while not self.held.stopping.is_set():
+            if self._doubt.wait(self.beat):  # a claim may have been made whose answer was lost
+                self._doubt.clear()
+                self.held.stopping.wait(min(self.beat, SETTLED))
             try:
                 self.audit()
             except ServiceUnavailable as error:
                 log.warning("heartbeat missed: %s", error)
+                self._doubt.set()
 
     def audit(self) -> None:
         """Tell the store we live, and settle differences between what it and we think we hold."""
@@ -206,5 +215,7 @@ class WorkerProcess:
             (key, attempt) for key, attempt in owned.items() if key not in before and key not in now
         ]
         if strays:
-            given = self.machine.store.give_back(self.worker.session, strays, older=self.beat)
+            given = self.machine.store.give_back(
+                self.worker.session, strays, older=min(self.beat, SETTLED)
+            )
             log.info("gave back %d task(s) that this process never heard it had claimed", given)
