@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID
 
-from core.errors import BadResult, JobStillRunning
+from core.errors import BadResult
 from core.memory_books import NEVER, MemoryEvent, MemoryJob, MemoryRun, MemoryTask, is_open
 from core.memory_endings import cancelled, decided, ended, event_of
 from core.memory_turn import MemoryTurn
@@ -15,6 +15,7 @@ from core.memory_upkeep import MemoryUpkeep
 from core.ports import Closing, NewRun, RunRow, StageRow, Submission, Turn
 from core.queues import QueueName
 from core.results import Failure
+from core.runs import needs_new_run
 from core.stages import Decision
 from core.states import JobStatus, StageStatus, Tally, TaskStatus
 from core.tasks import (
@@ -333,14 +334,3 @@ class MemoryQueue:
     def close(self) -> None:
         self._closed = True
         self.wake()
-
-
-def needs_new_run(run: RunRow, *, force: bool) -> bool:
-    """Whether submitting a job that exists begins another run of it."""
-    if run.status in (JobStatus.FAILED, JobStatus.CANCELLED):
-        return True
-    if force and not run.status.is_final:
-        raise JobStillRunning(
-            f"Job {run.job_id} is {run.status}; it can be forced again once it has ended or was cancelled"
-        )
-    return force

@@ -10,10 +10,11 @@ from uuid import UUID
 from psycopg import Connection
 
 from core.crashpoints import crashpoint
-from core.errors import BadResult, JobNotFound, JobStillRunning
+from core.errors import BadResult, JobNotFound
 from core.ports import Closing, NewRun, RunRow, Submission, Turn
 from core.queues import QueueName
 from core.results import Failure
+from core.runs import needs_new_run
 from core.stages import Decision
 from core.states import JobStatus, StageStatus, Tally
 from core.tasks import Claim, Event, NewTask, Outcome, Payload, Released, TaskError, TaskKey, Wakeup
@@ -305,17 +306,6 @@ class PostgresStore(Upkeep):
     def failures(self, run: int, stage: int) -> Iterator[Failure]:
         rows = self.database.fetch("tasks/list_failures", {"run_id": run, "stage": stage})
         return (Failure(idx, message) for idx, message in rows)
-
-
-def needs_new_run(run: RunRow, *, force: bool) -> bool:
-    """Whether submitting a job that exists begins another run of it."""
-    if run.status in (JobStatus.FAILED, JobStatus.CANCELLED):
-        return True
-    if force and not run.status.is_final:
-        raise JobStillRunning(
-            f"Job {run.job_id} is {run.status}; it can be forced again once it has ended or was cancelled"
-        )
-    return force
 
 
 def _named(claim: Claim) -> dict[str, int]:
