@@ -266,7 +266,10 @@ def test_workers_whose_clocks_are_hours_apart_work_together(fleet: Fleet) -> Non
     assert (
         fleet.ask("select from app.sessions where abs(extract(epoch from seen - now())) > 60") == []
     )
-    assert fleet.ask("select max(failures) from app.tasks where run_id = %s", runs[1]) == [(0,)]
+    # One at most: the task that the killed worker may have held alone. Skewed leases would cost them all.
+    assert fleet.ask("select sum(failures) <= 1 from app.tasks where run_id = %s", runs[1]) == [
+        (True,)
+    ]
     assert violations(fleet.dsn) == []
 
 
