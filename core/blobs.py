@@ -105,7 +105,12 @@ class BlobPage(BaseModel):
 class Blobs(Protocol):
     """Object storage. `etag` arguments make a write conditional; a lost race raises BlobChanged."""
 
-    def read(self, ref: BlobRef, start: int = 0, length: int | None = None) -> bytes: ...
+    def read(
+        self, ref: BlobRef, start: int = 0, length: int | None = None, *, etag: str | None = None
+    ) -> bytes:
+        """Part of a blob; with `etag`, only of that state of it (else BlobChanged)."""
+        ...
+
     def chunks(self, ref: BlobRef) -> Iterator[bytes]: ...
     def info(self, ref: BlobRef) -> BlobInfo: ...
     def write(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from core.blobs import BlobRef, Blobs
+from core.catalog import Catalog
 from core.errors import BadInput, BlobNotFound
 
 T = TypeVar("T")
@@ -36,6 +37,15 @@ class NoBlobs:
         )
 
 
+class NoCatalog:
+    """For handlers called by hand: says what is missing when the catalog is touched."""
+
+    def __getattr__(self, name: str) -> object:
+        raise BadInput(
+            f"this Context has no catalog, so {name!r} cannot work; pass catalog=MemoryCatalog()"
+        )
+
+
 def _ignore(fraction: float, note: str = "") -> None: ...
 
 
@@ -56,6 +66,9 @@ class Context:
     origin: str | None = None
     """The id of the task this one came from, when its stage fans out over an earlier fan-out."""
     blobs: Blobs = field(default_factory=NoBlobs)  # type: ignore[assignment]
+    catalog: Catalog = field(default_factory=NoCatalog)  # type: ignore[assignment]
+    options: Mapping[type[Any], object] = field(default_factory=dict[type[Any], object])
+    """What this installation has set for the work of services, by the class that holds it."""
     log: logging.LoggerAdapter[logging.Logger] = field(default_factory=_logger)
     reporter: Callable[[float, str], None] = _ignore
     checker: Callable[[], None] = _go_on
@@ -65,6 +78,11 @@ class Context:
     def token(self) -> str:
         """Names this attempt: put it into temporary blob names, so a zombie cannot overwrite."""
         return f"{self.task_id}-{self.attempt}"
+
+    def option(self, kind: type[T]) -> T:
+        """The settings of one kind; their defaults where this installation has set none."""
+        found = self.options.get(kind)
+        return found if isinstance(found, kind) else kind()
 
     def report(self, fraction: float, note: str = "") -> None:
         """Say how far the task is. It also renews the task's lease."""

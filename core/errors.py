@@ -94,6 +94,18 @@ class BlobNotFound(CoreMachineError):
     code, status = "blob_not_found", 404
 
 
+class CollectionNotFound(BadInput):
+    """The catalog has no such collection."""
+
+    code, status = "collection_not_found", 404
+
+
+class ItemNotFound(CoreMachineError):
+    """The catalog has no such item."""
+
+    code, status = "item_not_found", 404
+
+
 class BlobChanged(Conflict):
     """The blob is not the one the caller saw: it exists already, or it was changed meanwhile."""
 

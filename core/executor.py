@@ -123,6 +123,8 @@ class Executor:
             attempt=claim.attempt,
             origin=str(TaskKey(key.run, planned.reads[0], key.idx)) if planned.direct else None,
             blobs=self.machine.blobs,
+            catalog=self.machine.catalog,
+            options=self.machine.options,
             log=logging.LoggerAdapter(task_log, extra),
             reporter=_Reporter(self, claim),
             checker=lambda: self.held.check(key),

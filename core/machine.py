@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import json
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 from uuid import uuid4
 
 from pydantic import ValidationError
 
 from core.blobs import Blobs
+from core.catalog import Catalog
+from core.context import NoCatalog
 from core.crashpoints import crashpoint
 from core.errors import BadInput, Conflict, InvalidParameters
 from core.job import JobBase
@@ -31,10 +33,20 @@ CHUNK = 500
 class CoreMachine:
     """Moves jobs through their stages. It keeps no state of its own: any number may run at once."""
 
-    def __init__(self, registry: Registry, store: Store, blobs: Blobs) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        blobs: Blobs,
+        catalog: Catalog | None = None,
+        options: Iterable[object] = (),
+    ) -> None:
+        """`options`: what the installation has set for services, one value per class."""
         self.registry = registry
         self.store = store
         self.blobs = blobs
+        self.catalog = cast(Catalog, NoCatalog()) if catalog is None else catalog
+        self.options = {type(option): option for option in options}
         self.values = Values(blobs)
 
     def parse(self, job_type: str, parameters: Mapping[str, Any]) -> JobBase:

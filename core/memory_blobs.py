@@ -39,10 +39,15 @@ class MemoryBlobs:
         self._containers: set[tuple[Zone, str]] = set()
         self._etags = count(1)
 
-    def read(self, ref: BlobRef, start: int = 0, length: int | None = None) -> bytes:
+    def read(
+        self, ref: BlobRef, start: int = 0, length: int | None = None, *, etag: str | None = None
+    ) -> bytes:
         if start < 0 or (length is not None and length < 0):
             raise BadInput(f"Cannot read {length} bytes from {start}: count bytes from 0")
-        return self._stored(ref).data[start : None if length is None else start + length]
+        stored = self._stored(ref)
+        if etag not in {None, stored.info.etag}:
+            raise BlobChanged(f"{ref} was changed meanwhile; read it again")
+        return stored.data[start : None if length is None else start + length]
 
     def chunks(self, ref: BlobRef) -> Iterator[bytes]:
         data = self._stored(ref).data

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, overload
 from uuid import uuid4
 
 from core.blobs import Blobs
+from core.catalog import Catalog
 from core.executor import Executor
 from core.held import Held
 from core.job import JobBase
@@ -31,13 +32,13 @@ from core.machine import CoreMachine
 from core.memory import MemoryStore
 from core.memory_blobs import MemoryBlobs
 from core.memory_books import NEVER, MemoryRun, MemoryTask
+from core.memory_catalog import MemoryCatalog
 from core.ports import Limits, Worker
 from core.queues import QueueName
 from core.registry import Registry
 from core.stages import AnyStage, Decision, Shape, Stage
 from core.states import JobStatus, TaskStatus
 from core.tasks import Event, Payload, TaskError, TaskKey
-from core.values import Values
 from core.worker import TaskRunner
 
 R = TypeVar("R")
@@ -93,6 +94,8 @@ def run_job(
     job: JobBase,
     *,
     blobs: Blobs | None = None,
+    catalog: Catalog | None = None,
+    options: Iterable[object] = (),
     decisions: Mapping[str, Decision] | None = None,
     expect: JobStatus | None = None,
     patience: timedelta = PATIENCE,
@@ -101,7 +104,15 @@ def run_job(
 
     `patience` is how much waiting (for retries, for `RetryLater`) may be skipped in all.
     """
-    bench = _Bench(job, MemoryBlobs() if blobs is None else blobs, decisions or {})
+    store = MemoryStore()
+    machine = CoreMachine(
+        Registry.of(type(job)),
+        store,
+        MemoryBlobs() if blobs is None else blobs,
+        MemoryCatalog() if catalog is None else catalog,
+        options,
+    )
+    bench = _Bench(job, store, machine, decisions or {})
     run = bench.run(patience)
     if expect is not None and run.status is not expect:
         raise AssertionError(_unexpected(run, expect))
@@ -111,12 +122,18 @@ def run_job(
 class _Bench:
     """One job, one inline worker, and a clock that jumps to whatever comes next."""
 
-    def __init__(self, job: JobBase, blobs: Blobs, decisions: Mapping[str, Decision]) -> None:
+    def __init__(
+        self,
+        job: JobBase,
+        store: MemoryStore,
+        machine: CoreMachine,
+        decisions: Mapping[str, Decision],
+    ) -> None:
         self.job = job
         self.decisions = decisions
-        self.values = Values(blobs)
-        self.store = MemoryStore()
-        self.machine = CoreMachine(Registry.of(type(job)), self.store, blobs)
+        self.machine = machine
+        self.values = machine.values
+        self.store = store
         self.worker = Worker(uuid4(), "here", os.getpid(), "test", tuple(QueueName))
         held = Held()
         executor = Executor(self.machine, self.worker.session, held)

@@ -61,14 +61,16 @@ class AzureBlobs:
     def close(self) -> None:
         self._clients.close()
 
-    def read(self, ref: BlobRef, start: int = 0, length: int | None = None) -> bytes:
+    def read(
+        self, ref: BlobRef, start: int = 0, length: int | None = None, *, etag: str | None = None
+    ) -> bytes:
         """Up to `length` bytes from `start`; like a file, nothing past the end."""
         if start < 0 or (length is not None and length < 0):
             raise BadInput(f"Cannot read {length} bytes from {start}: count bytes from 0")
         if length == 0:
             self.info(ref)
             return b""
-        first = self._piece(ref, start, PIECE if length is None else min(length, PIECE))
+        first = self._piece(ref, start, PIECE if length is None else min(length, PIECE), etag)
         end = first.total if length is None else min(first.total, start + length)
         spans = _spans(start + len(first.data), end)
         rest = [self._piece(ref, at, size, first.etag).data for at, size in spans]
@@ -192,7 +194,7 @@ class AzureBlobs:
                 )
                 data = answer.readall()
             except HttpResponseError as error:
-                if status_of(error) == 416 and etag is None:
+                if status_of(error) == 416:
                     return Piece(b"")
                 raise
         if not is_whole(answer.properties):

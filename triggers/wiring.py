@@ -192,6 +192,7 @@ def web_app() -> Any:
                 reader, services.registry, machine.blobs, dead_after=given.dead_after_seconds
             ),
             blobs=machine.blobs,
+            catalog=machine.catalog,
             max_body_bytes=given.max_body_bytes,
             static_folder=given.static_folder,
         )

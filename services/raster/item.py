@@ -83,8 +83,8 @@ def _asset(info: RasterInfo, cog: Cog) -> dict[str, Any]:
     return {
         "href": str(cog.ref),
         "type": CONTENT_TYPE,
-        "title": f"{cog.profile.capitalize()} COG",
-        "roles": ["data", cog.profile],
+        "title": f"{cog.tier.capitalize()} COG",
+        "roles": ["data", cog.tier.value],
         "file:size": cog.size,
         # A multihash: 0x12 stands for SHA-256, 0x20 for its 32 bytes.
         "file:checksum": f"1220{cog.sha256}",

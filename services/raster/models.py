@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from math import isfinite
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
@@ -29,7 +29,17 @@ class RasterType(StrEnum):
     DEM = "dem"
     CATEGORICAL = "categorical"
     MULTISPECTRAL = "multispectral"
+    NIR = "nir"
+    FLOOD_DEPTH = "flood_depth"
     CONTINUOUS = "continuous"
+
+
+class Tier(StrEnum):
+    """What a COG is for, which decides how it is compressed and what it costs to keep."""
+
+    VISUALIZATION = "visualization"
+    ANALYSIS = "analysis"
+    ARCHIVE = "archive"
 
 
 class Frozen(BaseModel):
@@ -90,6 +100,10 @@ class RasterInfo(Frozen):
     has_mask: bool = False
     has_palette: bool = False
     taken: datetime | None = None
+    footprint: dict[str, Any] | None = None
+    """The outline of the valid cells in degrees as GeoJSON, where it is not simply the box."""
+    warnings: list[str] = []
+    """What a person should know, though the raster can be used."""
 
     @property
     def has_alpha(self) -> bool:
@@ -106,10 +120,13 @@ class Cog(Frozen):
     ref: BlobRef
     size: int
     sha256: str
-    profile: str
+    tier: Tier
+    compression: str
     grid: Grid
     dtype: str
     band_count: int
     nodata: Cell = None
     overviews: list[int]
     valid: bool
+    monthly_cost: float | None = None
+    """What keeping it costs per month, in the currency of the installation's price table."""

@@ -14,10 +14,8 @@ from core.blobs import BlobRef
 from core.errors import BadInput, BadResult
 from services.raster import place
 from services.raster.environment import gdal
-from services.raster.models import Cog, Grid
+from services.raster.models import Cog, Grid, Tier
 from services.raster.view import View
-
-PROFILE = "analysis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,8 @@ def read_back(file: Path, target: BlobRef, expected: Facts) -> Cog:
         ref=target,
         size=file.stat().st_size,
         sha256=_sha256(file),
-        profile=PROFILE,
+        tier=Tier.ANALYSIS,
+        compression="DEFLATE",
         grid=found.grid,
         dtype=found.dtype,
         band_count=found.band_count,

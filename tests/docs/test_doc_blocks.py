@@ -148,7 +148,7 @@ def asked_in(text: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("each", pages(), ids=lambda each: each.name)
 def test_every_route_that_a_page_asks_for_answers(each: Page) -> None:
-    app = create_app(Services(None, None, None))  # type: ignore[arg-type]
+    app = create_app(Services(None, None, None, None))  # type: ignore[arg-type]
     for method, path in asked_in(each.text):
         scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}
         answers = any(route.matches(scope)[0] is Match.FULL for route in app.routes)

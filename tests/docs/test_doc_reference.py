@@ -101,7 +101,7 @@ def test_codes_without_a_class_are_those_that_tasks_really_get() -> None:
 
 def routes() -> set[str]:
     """Those that the API's document describes, and the pages that show it."""
-    app = create_app(Services(None, None, None))  # type: ignore[arg-type]
+    app = create_app(Services(None, None, None, None))  # type: ignore[arg-type]
     described = {
         (m.upper(), path) for path, methods in app.openapi()["paths"].items() for m in methods
     }

@@ -10,12 +10,14 @@ from uuid import uuid4
 
 import uvicorn
 
+from core.catalog import Catalog
 from core.executor import Executor
 from core.held import Held
 from core.insights import Insights
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.memory_blobs import MemoryBlobs
+from core.memory_catalog import MemoryCatalog
 from core.ports import Worker
 from core.queues import QueueName
 from core.registry import Registry
@@ -37,10 +39,11 @@ class House:
     database: Database
     registry: Registry
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+    catalog: Catalog = field(default_factory=MemoryCatalog)
 
     def __post_init__(self) -> None:
         self.store = PostgresStore(self.database)
-        self.machine = CoreMachine(self.registry, self.store, self.blobs)
+        self.machine = CoreMachine(self.registry, self.store, self.blobs, self.catalog)
         self.reader = PostgresReader(self.database)
         self.insights = Insights(self.reader, self.registry, self.blobs)
         self.worker = Worker(uuid4(), "test", 1, "test", tuple(QueueName))
@@ -51,7 +54,13 @@ class House:
 
     def services(self, checks: Mapping[str, Probe] | None = None, **more: object) -> Services:
         return Services(
-            self.machine, self.insights, self.blobs, checks or {}, poll_every=0.02, **more
+            self.machine,
+            self.insights,
+            self.blobs,
+            self.catalog,
+            checks or {},
+            poll_every=0.02,
+            **more,
         )
 
     def app(self, **more: object) -> WebApp:

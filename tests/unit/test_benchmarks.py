@@ -76,7 +76,7 @@ def test_import_time_is_told_by_package() -> None:
     assert package("azure.storage.blob._models") == "azure.storage.blob"
     assert package("azure.functions.decorators") == "azure.functions"
     assert package("json.decoder") == "json"
-    assert "azure.functions" in breakdown()
+    assert "azure." in breakdown()
 
 
 def test_the_peer_file_is_one_that_the_shared_bench_can_read() -> None:

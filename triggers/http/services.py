@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from core.blobs import Blobs
+from core.catalog import Catalog
 from core.insights import Insights
 from core.machine import CoreMachine
 
@@ -24,6 +25,7 @@ class Services:
     machine: CoreMachine
     insights: Insights
     blobs: Blobs
+    catalog: Catalog
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
