@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from core.errors import BadInput
+
 Document = dict[str, Any]
 
 
 class Catalog(Protocol):
-    """Collections and items. Every write is safe to repeat; assets name blobs as `zone/container/path`."""
+    """Collections and items. Every write is safe to repeat; assets name blobs as `zone/container/path`.
+
+    A null inside an item may be lost, as if it had not been said; that of `datetime` is not.
+    """
 
     def add(self, collection: Document | str, items: Iterable[Document]) -> int:
         """Insert or replace items, and say how many.
@@ -42,3 +47,26 @@ class Catalog(Protocol):
     def remove(self, collection: str, name: str) -> bool:
         """Forget an item. False if there was none."""
         ...
+
+    def remove_collection(self, name: str) -> bool:
+        """Forget a collection that holds no items. False if it holds some, or does not exist."""
+        ...
+
+
+def belonging(name: str, items: Iterable[Document]) -> list[Document]:
+    """The items, each of which must say that it belongs to that collection."""
+    found = list(items)
+    for item in found:
+        if item.get("collection") != name:
+            raise BadInput(
+                f"item {item.get('id')!r} belongs to collection {item.get('collection')!r}, not {name!r}"
+            )
+    return found
+
+
+def whole(item: Document) -> Document:
+    """The item with the null that STAC wants as `datetime` where a first and a last moment stand instead."""
+    properties = item.get("properties", {})
+    if "start_datetime" not in properties or "datetime" in properties:
+        return item
+    return {**item, "properties": {"datetime": None, **properties}}
