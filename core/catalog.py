@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from core.errors import BadInput
@@ -53,15 +54,36 @@ class Catalog(Protocol):
         ...
 
 
-def belonging(name: str, items: Iterable[Document]) -> list[Document]:
-    """The items, each of which must say that it belongs to that collection."""
+def checked(name: str, items: Iterable[Document]) -> list[Document]:
+    """The items, each of which must belong to that collection and say when it is from."""
     found = list(items)
     for item in found:
         if item.get("collection") != name:
             raise BadInput(
                 f"item {item.get('id')!r} belongs to collection {item.get('collection')!r}, not {name!r}"
             )
+        span(item)
     return found
+
+
+def span(item: Document) -> tuple[datetime, datetime]:
+    """The first and the last moment an item is of. A moment without a zone counts as UTC."""
+    said = item["properties"]
+    ends = said.get("start_datetime"), said.get("end_datetime")
+    try:
+        first, last = (_moment(end) for end in (ends if all(ends) else [said.get("datetime")] * 2))
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"item {item.get('id')!r} needs a datetime, or a start_datetime and an end_datetime"
+        ) from error
+    if first > last:
+        raise BadInput(f"item {item.get('id')!r} ends before it starts")
+    return first, last
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def whole(item: Document) -> Document:

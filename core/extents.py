@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
 
-from core.catalog import Document
+from core.catalog import Document, span
 
 Box = tuple[float, float, float, float]
 """West, south, east, north. West lies east of east where a box crosses the 180th meridian."""
@@ -18,6 +18,7 @@ UNKNOWN: Document = {
     "temporal": {"interval": [[None, None]]},
 }
 """Everywhere and at any time: what a collection says that holds nothing yet."""
+OPEN_START, OPEN_END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 LISTED = ("proj:code", "platform", "coremachine:raster_type")
 """Properties whose different values a collection sums up."""
 RANGED = ("gsd", "eo:cloud_cover")
@@ -72,28 +73,23 @@ def _width(box: Box) -> float:
     return box[2] - box[0] if box[0] <= box[2] else box[2] - box[0] + 360
 
 
-def _spanned(old: Iterable[Sequence[str | None]], items: Iterable[Document]) -> list[str | None]:
+def _spanned(old: Sequence[Sequence[str | None]], items: Iterable[Document]) -> list[str | None]:
     """From the earliest start to the latest end. What is open stays open."""
-    spans = [*old, *(_span(item["properties"]) for item in items)]
-    return [_first([a for a, _ in spans], min), _first([b for _, b in spans], max)]
+    spans = [span(item) for item in items]
+    firsts, lasts = [first for first, _ in spans], [last for _, last in spans]
+    for start, end in old:
+        firsts.append(datetime.fromisoformat(start) if start else OPEN_START)
+        lasts.append(datetime.fromisoformat(end) if end else OPEN_END)
+    return [_text(min(firsts)), _text(max(lasts))]
 
 
-def _span(properties: Document) -> tuple[str | None, str | None]:
-    moment = properties.get("datetime")
-    return properties.get("start_datetime") or moment, properties.get("end_datetime") or moment
-
-
-def _first(moments: list[str | None], choose: Any) -> str | None:
-    known = [datetime.fromisoformat(moment) for moment in moments if moment is not None]
-    if len(known) < len(moments):
-        return None
-    return utc(choose(known))
+def _text(moment: datetime) -> str | None:
+    return None if moment in (OPEN_START, OPEN_END) else utc(moment)
 
 
 def utc(moment: datetime) -> str:
-    """As STAC writes it. A moment without a zone counts as UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """As STAC writes it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _summaries(old: Document, items: Iterable[Document]) -> Document:

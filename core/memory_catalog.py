@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from core.catalog import Document, belonging
+from core.catalog import Document, checked
 from core.errors import CollectionNotFound
 from core.extents import grow
 
@@ -27,7 +27,7 @@ class MemoryCatalog:
 
     def add(self, collection: Document | str, items: Iterable[Document]) -> int:
         name = collection if isinstance(collection, str) else str(collection["id"])
-        added = copy.deepcopy(belonging(name, items))
+        added = copy.deepcopy(checked(name, items))
         with self._lock:
             if not isinstance(collection, str):
                 self._collections.setdefault(name, copy.deepcopy(collection))

@@ -1,4 +1,4 @@
-"""The catalog in pgSTAC. Its tables are pgSTAC's own: items are written and read through its functions only."""
+"""The catalog in pgSTAC. It reads through pgSTAC's functions, and writes rows as pgSTAC's own loader does."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import psycopg
 from psycopg import Connection, errors
 from psycopg.rows import TupleRow
 from pydantic_core import from_json
+from pypgstac.hydration import dehydrate
 
-from core.catalog import Document, belonging, whole
+from core.catalog import Document, checked, span, whole
 from core.errors import BadInput, CollectionNotFound
 from core.extents import grow
 from infrastructure.database import Database, first_line, sql
@@ -24,6 +25,8 @@ OPTIONS = (
 """pgSTAC's functions look for each other on the search path, and plan best with the usual planner."""
 CHUNK = 2_000
 """How many items one statement carries."""
+COLUMNS = frozenset({"id", "geometry", "collection", "type"})
+"""What pgSTAC keeps beside an item's content."""
 REFUSALS = (errors.RaiseException, psycopg.DataError, errors.InternalError_, errors.SyntaxError)
 
 
@@ -44,7 +47,7 @@ class PgstacCatalog:
 
     def add(self, collection: Document | str, items: Iterable[Document]) -> int:
         name = collection if isinstance(collection, str) else str(collection["id"])
-        batch = belonging(name, items)
+        batch = checked(name, items)
         self.database.run(lambda conn: _add(conn, name, collection, batch))
         return len(batch)
 
@@ -116,17 +119,40 @@ def _add(
     held = _hold(conn, name)
     if held is None:
         raise CollectionNotFound(f"There is no collection {name!r}")
-    _stage(conn, batch)
+    _store(conn, name, batch)
     if (grown := grow(held, batch)) != held:
         conn.execute(sql("catalog/put_collection"), {"content": _json(grown)})
 
 
-def _stage(conn: Connection[TupleRow], batch: list[Document]) -> None:
+def _store(conn: Connection[TupleRow], name: str, batch: list[Document]) -> None:
     """The last of equal ids is kept, as if they had been added one by one."""
-    texts = list({item["id"]: _json(item) for item in batch}.values())
-    with _refusing():
-        for start in range(0, len(texts), CHUNK):
-            conn.execute(sql("catalog/add_items"), {"items": texts[start : start + CHUNK]})
+    items = list({item["id"]: item for item in batch}.values())
+    base = conn.execute(sql("catalog/get_base_item"), {"name": name}).fetchone()
+    assert base is not None
+    for start in range(0, len(items), CHUNK):
+        rows = _rows(name, items[start : start + CHUNK], from_json(base[0]), base[1])
+        with _refusing():
+            conn.execute(sql("catalog/make_partition"), rows)
+            conn.execute(sql("catalog/remove_items"), rows)
+            conn.execute(sql("catalog/add_items"), rows)
+
+
+def _rows(name: str, items: list[Document], base: Document, tag: int | None) -> dict[str, Any]:
+    """Columns of pgSTAC's items. What an item shares with its collection's base item is left out of its content."""
+    spans = [span(item) for item in items]
+    mark = {} if tag is None else {"pgstac:base_item": tag}
+    return {
+        "name": name,
+        "id": [item["id"] for item in items],
+        "geometry": [_json(item["geometry"]) for item in items],
+        "datetime": [first for first, _ in spans],
+        "end_datetime": [last for _, last in spans],
+        "content": [_json({**_slim(dehydrate(base, item)), **mark}) for item in items],
+    }
+
+
+def _slim(content: Document) -> Document:
+    return {key: value for key, value in content.items() if key not in COLUMNS}
 
 
 def _hold(conn: Connection[TupleRow], name: str) -> Document | None:

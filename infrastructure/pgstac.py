@@ -43,7 +43,7 @@ def upgrade(conn: psycopg.Connection, dsn: str) -> list[str]:
         if _is_current(conn, wanted):
             return []
         _prepare(conn)
-        _apply(dsn)
+        _apply(dsn, wanted)
     finally:
         conn.execute(UNLOCK)
     log.info("applied pgstac %s", wanted)
@@ -90,7 +90,7 @@ def _must(conn: psycopg.Connection, statement: LiteralString) -> None:
         ) from why
 
 
-def _apply(dsn: str) -> None:
+def _apply(dsn: str, wanted: str) -> None:
     """By pgSTAC's own migrator, which opens its own connection."""
     from pypgstac.db import PgstacDB  # noqa: PLC0415 - slow to import, and rarely needed
     from pypgstac.migrate import Migrate  # noqa: PLC0415
@@ -103,7 +103,7 @@ def _apply(dsn: str) -> None:
                 ) as pool,
                 PgstacDB(pool=pool) as database,
             ):
-                Migrate(database).run_migration()
+                Migrate(database).run_migration(wanted)
                 return
         except (errors.UniqueViolation, errors.InternalError_) as why:
             if not left:
