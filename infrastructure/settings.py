@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -66,6 +67,22 @@ class Settings(BaseSettings):
     """Where the packages that the API pages need were installed."""
     scratch: Path | None = None
     """Where tasks put temporary files; the system's place when unset."""
+    raster_cache_mb: int = Field(default=256, ge=16)
+    """GDAL's block cache, in megabytes; a process has one."""
+    tile_above_gb: float = Field(default=2.0, gt=0)
+    """A raster with more cells than fill so many gigabytes is cut into tiles, a task each."""
+    tile_size: int = Field(default=8192, ge=512, multiple_of=512)
+    """Cells along the edge of such a tile."""
+    analysis_compression: Literal["DEFLATE", "ZSTD"] = "DEFLATE"
+    """How analysis COGs are compressed: what every reader knows, or what is faster and smaller."""
+    price_visualization: float = Field(default=0.018, ge=0)
+    """What a gigabyte of the visualization tier costs to keep for a month."""
+    price_analysis: float = Field(default=0.018, ge=0)
+    """The same of the analysis tier."""
+    price_archive: float = Field(default=0.002, ge=0)
+    """The same of the archive tier."""
+    currency: str = "USD"
+    """The currency of these prices."""
     crash: str = ""
     """A crash point to arm, as `name:n[:signal]`. For tests only."""
     log_level: str = "INFO"

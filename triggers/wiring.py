@@ -30,6 +30,8 @@ from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
 from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
+from services.raster.models import Tier
+from services.raster.options import Lossless, RasterOptions
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
@@ -70,7 +72,8 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
     registry = _registry(given)
-    machine = CoreMachine(registry, store, blobs(given), PgstacCatalog(catalog_database))
+    catalog = PgstacCatalog(catalog_database)
+    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
@@ -103,6 +106,24 @@ def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell
 
 def blobs(given: Settings) -> Blobs:
     return AzureBlobs(given.storage.get_secret_value(), scratch=given.scratch)
+
+
+def options(given: Settings) -> tuple[object, ...]:
+    """What services are told of the settings, one value of each of their own kinds."""
+    raster = RasterOptions(
+        cache_mb=given.raster_cache_mb,
+        tile_above_gb=given.tile_above_gb,
+        tile_size=given.tile_size,
+        compression=Lossless(given.analysis_compression),
+        prices={
+            Tier.VISUALIZATION: given.price_visualization,
+            Tier.ANALYSIS: given.price_analysis,
+            Tier.ARCHIVE: given.price_archive,
+        },
+        currency=given.currency,
+        scratch=given.scratch,
+    )
+    return (raster,)
 
 
 def arm_crashes(given: Settings) -> None:

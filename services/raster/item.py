@@ -1,15 +1,12 @@
 """Describe a COG as a STAC item (1.1, with the projection, raster and file extensions)."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 from rasterio.enums import WktVersion
 
-from core.blobs import BlobInfo, BlobRef, Blobs
 from services.raster import place
-from services.raster.cog import CONTENT_TYPE
-from services.raster.models import Band, Cog, Grid, RasterInfo
+from services.raster.models import COG_TYPE, Band, Cog, Grid, RasterInfo
 
 EXTENSIONS = [
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
@@ -42,11 +39,6 @@ def item(
         "links": [{"rel": "collection", "type": "application/json", "href": "./collection.json"}],
         "assets": {"data": _asset(info, cog)},
     }
-
-
-def write(blobs: Blobs, ref: BlobRef, item: dict[str, Any]) -> BlobInfo:
-    text = json.dumps(item, allow_nan=False, ensure_ascii=False)
-    return blobs.write(ref, text.encode(), content_type="application/geo+json")
 
 
 def _when(info: RasterInfo, taken: datetime | None, now: datetime) -> dict[str, str]:
@@ -82,7 +74,7 @@ def _projection(grid: Grid) -> dict[str, Any]:
 def _asset(info: RasterInfo, cog: Cog) -> dict[str, Any]:
     return {
         "href": str(cog.ref),
-        "type": CONTENT_TYPE,
+        "type": COG_TYPE,
         "title": f"{cog.tier.capitalize()} COG",
         "roles": ["data", cog.tier.value],
         "file:size": cog.size,

@@ -1,5 +1,6 @@
 """Guess what the cells of a raster mean, and say why."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ CLASSES = 48
 LAND = (-500.0, 9000.0)
 SMOOTH = 0.2
 """Neighbours on land differ by less than this share of the whole spread; in noise they do not."""
+DEPTHS = re.compile(r"depth|flood|fluvial|pluvial", re.IGNORECASE)
 HEIGHTS = ("elev", "dem", "dtm", "dsm", "height", "altitude")
 
 
@@ -21,6 +23,7 @@ class Look:
     dtype: str
     colors: tuple[str, ...]
     name: str
+    file: str
     cells: np.ma.MaskedArray
     alpha: np.ndarray | None = None
 
@@ -32,6 +35,8 @@ def guess(look: Look) -> tuple[RasterType, str]:
         return RasterType.CATEGORICAL, "it has a colour table"
     if len(shown) == 1:
         return _single(look)
+    if len(shown) == 4 and shown[:3] == ["red", "green", "blue"]:
+        return RasterType.NIR, f"it has colour and a fourth band that is called {shown[3]}"
     if set(shown) == {"red", "green", "blue"} or (len(shown) == 3 and look.dtype == "uint8"):
         return _photo(look)
     return RasterType.MULTISPECTRAL, f"it has {len(shown)} bands that are no red, green and blue"
@@ -42,7 +47,7 @@ def _photo(look: Look) -> tuple[RasterType, str]:
         return RasterType.RGB, "it has three bands of colour"
     if _covers(look.alpha):
         return RasterType.RGBA, "its bands are red, green, blue and alpha"
-    return RasterType.MULTISPECTRAL, "its fourth band is called alpha but varies as a picture does"
+    return RasterType.NIR, "its fourth band is called alpha but varies as a picture does"
 
 
 def _covers(alpha: np.ndarray) -> bool:
@@ -56,9 +61,13 @@ def _single(look: Look) -> tuple[RasterType, str]:
     if values.size == 0:
         return RasterType.CONTINUOUS, "it has one band without any valid cell"
     if np.issubdtype(values.dtype, np.integer):
+        if flood := DEPTHS.search(f"{look.name} {look.file}"):
+            return RasterType.FLOOD_DEPTH, f"its name says {flood[0].lower()!r}"
         distinct = np.unique(values).size
         if distinct <= CLASSES:
             return RasterType.CATEGORICAL, f"it has one band of {distinct} distinct whole numbers"
+    if flood := DEPTHS.search(look.name):
+        return RasterType.FLOOD_DEPTH, f"its band is called {look.name!r} ({flood[0].lower()})"
     if any(word in look.name.lower() for word in HEIGHTS):
         return RasterType.DEM, f"its band is called {look.name!r}"
     return _relief(look, values)

@@ -1,7 +1,7 @@
 """Prove a COG: valid by the rules, and holding what it was made from."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from core.blobs import BlobRef
 from core.errors import BadInput, BadResult
 from services.raster import place
 from services.raster.environment import gdal
-from services.raster.models import Cog, Grid, Tier
+from services.raster.models import Cog, Grid
+from services.raster.options import RasterOptions
+from services.raster.tiers import Profile
 from services.raster.view import View
 
 
@@ -30,9 +32,10 @@ class Facts:
     palette: dict[int, tuple[int, ...]] | None
 
 
-def facts_of(dataset: View) -> Facts:
+def facts_of(dataset: View, *, picture: bool = False) -> Facts:
+    """What the COG must hold. In a picture, a mask takes the place of alpha and nodata."""
     colored = ColorInterp.palette in dataset.colorinterp
-    return Facts(
+    facts = Facts(
         grid=place.grid_of(dataset, dataset.crs),
         dtype=dataset.dtypes[0],
         band_count=dataset.count,
@@ -40,28 +43,37 @@ def facts_of(dataset: View) -> Facts:
         masking=tuple(flag.name for flag in dataset.mask_flag_enums[0]),
         palette=dataset.colormap(1) if colored else None,
     )
+    return _as_picture(facts) if picture and "alpha" in facts.masking else facts
 
 
-def read_back(file: Path, target: BlobRef, expected: Facts) -> Cog:
+def _as_picture(facts: Facts) -> Facts:
+    return replace(facts, band_count=facts.band_count - 1, masking=("per_dataset",))
+
+
+def read_back(
+    file: Path, target: BlobRef, expected: Facts, profile: Profile, options: RasterOptions
+) -> Cog:
     """The COG as it lies on disk. Raises when it is invalid or lost something on the way."""
-    with gdal():
+    with gdal(options.cache_bytes):
         valid, faults, _ = cog_validate(file, quiet=True)
         if not valid:
             raise BadResult(f"the COG for {target} is not valid: {'; '.join(faults)}")
         with rasterio.open(file, driver="GTiff", sharing=False) as dataset:
             found, overviews = _checked(dataset, expected, target), dataset.overviews(1)
+    size = file.stat().st_size
     return Cog(
         ref=target,
-        size=file.stat().st_size,
+        size=size,
         sha256=_sha256(file),
-        tier=Tier.ANALYSIS,
-        compression="DEFLATE",
+        tier=profile.tier,
+        compression=profile.compression,
         grid=found.grid,
         dtype=found.dtype,
         band_count=found.band_count,
         nodata=found.nodata,
         overviews=overviews,
         valid=valid,
+        monthly_cost=options.monthly_cost(profile.tier, size),
     )
 
 

@@ -14,7 +14,7 @@ from core.errors import BadInput
 from core.memory_blobs import MemoryBlobs
 from services.raster import cog, item
 from services.raster.inspect import inspect
-from services.raster.models import Cog, RasterInfo, RasterType
+from services.raster.models import Cog, RasterInfo, RasterType, Tier
 
 pytestmark = pytest.mark.shared_data
 
@@ -87,8 +87,8 @@ def holding(shared: Path, name: str) -> tuple[MemoryBlobs, BlobRef]:
 
 
 def build(blobs: MemoryBlobs, info: RasterInfo, target_crs: str | None = None) -> Cog:
-    quiet = lambda done, note: None  # noqa: E731
-    return cog.build(blobs, info.source, TARGET, info, quiet, "task-1", target_crs)
+    work = cog.Work(info, [Tier.ANALYSIS], lambda tier: TARGET, "task-1", target_crs)
+    return cog.build(blobs, work, lambda done, note: None).cogs[0]
 
 
 def test_no_file_is_left_out(shared: Path):

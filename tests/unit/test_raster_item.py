@@ -17,6 +17,7 @@ from core.memory_blobs import MemoryBlobs
 from services.raster import cog, item, sample
 from services.raster.environment import gdal
 from services.raster.inspect import inspect
+from services.raster.models import Tier
 
 SOURCE = BlobRef("bronze/uploads/source.tif")
 TARGET = BlobRef("silver/cogs/source/analysis.tif")
@@ -46,7 +47,8 @@ def described(
     blobs = MemoryBlobs()
     blobs.write(SOURCE, data)
     info = inspect(blobs, SOURCE)
-    made = cog.build(blobs, SOURCE, TARGET, info, lambda done, note: None, "t-1", target_crs)
+    work = cog.Work(info, [Tier.ANALYSIS], lambda tier: TARGET, "t-1", target_crs)
+    made = cog.build(blobs, work, lambda done, note: None).cogs[0]
     return item.item(info, made, "hills", "kigali", taken)
 
 
@@ -130,10 +132,3 @@ def test_the_alpha_band_that_reprojection_adds_is_listed():
     data = tiff(dtype="uint8", transform=Affine(900, 0, 500_000, 0, -900, 9_000_000))
     bands = described(data, target_crs="EPSG:4326")["assets"]["data"]["bands"]
     assert [band["name"] for band in bands] == ["b1", "alpha"]
-
-
-def test_an_item_is_stored_as_geojson():
-    blobs, ref = MemoryBlobs(), BlobRef("silver/stac/hills/kigali.json")
-    found = described(sample.dem(256))
-    assert item.write(blobs, ref, found).content_type == "application/geo+json"
-    assert json.loads(blobs.read(ref)) == json.loads(json.dumps(found))
