@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from pydantic_core import from_json
 from pypgstac.hydration import dehydrate
 
-from core.catalog import Document, checked, span, whole
+from core.catalog import Census, Document, checked, span, whole
 from core.errors import BadInput, CollectionNotFound
 from core.extents import grow
 from infrastructure.database import Database, first_line, sql
@@ -100,6 +100,9 @@ class PgstacCatalog:
             return True
 
         return self.database.run(forget)
+
+    def census(self) -> Census:
+        return Census(*self.database.fetch("catalog/take_census", {})[0])
 
     def _value(self, statement: str, values: Mapping[str, Any]) -> Any:
         return from_json(self.database.run(lambda conn: _text(conn, statement, values)))

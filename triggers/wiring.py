@@ -210,6 +210,7 @@ def tick() -> None:
 
 def web_app() -> Any:
     """The ASGI app, imported only when the first request comes."""
+    from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from triggers.http.app import create_app  # noqa: PLC0415 - a queue-only instance never pays for it
     from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
@@ -224,6 +225,9 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            stac=StacConnections(
+                given.database_url.get_secret_value(), size=given.catalog_pool_size
+            ),
             max_body_bytes=given.max_body_bytes,
             static_folder=given.static_folder,
         )

@@ -33,7 +33,8 @@ class Operation:
 
 def operations() -> list[Operation]:
     """Everything the API answers to."""
-    return [operation for router in ROUTERS for operation in _operations(router.routes)]
+    routes = [route for router in ROUTERS for route in router.routes]
+    return _operations([route for route in routes if route.include_in_schema])
 
 
 def pages() -> list[Operation]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
-from triggers.http import docs, events, health, job_types, jobs, legacy, status
+from triggers.http import docs, events, health, job_types, jobs, legacy, stac, stac_tools, status
 from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
@@ -18,7 +20,15 @@ DESCRIPTION = """Submit geospatial jobs, follow them, and read what they gave.
 
 Every error is problem JSON (RFC 9457) with a stable `code`. Lists come in pages: pass `next` as `cursor`.
 """
-ROUTERS = (jobs.router, events.router, job_types.router, status.router, legacy.router)
+ROUTERS = (
+    jobs.router,
+    events.router,
+    job_types.router,
+    status.router,
+    legacy.router,
+    stac_tools.router,
+    stac.router,
+)
 
 
 class WebApp(FastAPI):
@@ -42,6 +52,7 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_lifespan,
         generate_unique_id_function=_operation_id,
         middleware=[Middleware(Correlated), Middleware(LimitedBody, services.max_body_bytes)],
     )
@@ -50,8 +61,17 @@ def create_app(services: Services) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(only_described)], responses=ANY_PROBLEM)
     app.include_router(docs.router)
+    stac.join(app)
     speak_problems(app)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    yield
+    services: Services = app.state.services
+    if services.stac is not None:
+        await services.stac.close()
 
 
 def _operation_id(route: APIRoute) -> str:

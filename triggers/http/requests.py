@@ -65,7 +65,8 @@ async def only_described(request: Request) -> None:
     if not request.query_params:
         return
     app = cast(FastAPI, request.app)
-    operation = app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    paths = app.openapi()["paths"]
+    operation = paths.get(request.scope["route"].path, {}).get(request.method.lower(), {})
     known = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
