@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     """How long running tasks may go on after SIGTERM before they are given back."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """The largest request body that is accepted, in bytes."""
+    max_upload_bytes: int = Field(default=5 * 1024**3, ge=0, le=400_000 * 1024**2)
+    """The largest upload that is accepted, in bytes."""
+    upload_into: str = "bronze"
+    """The zones that take uploads, or single containers as `silver-masks`, comma separated."""
+    link_minutes: float = Field(default=60.0, gt=0, le=7 * 24 * 60)
+    """How long a link to a blob is good."""
     jobs: str = "jobs"
     """The packages whose modules are job types, comma separated."""
     static_folder: Path = Path("node_modules")
@@ -92,3 +98,6 @@ class Settings(BaseSettings):
             QueueName.LIGHT: self.queue_light,
             QueueName.HEAVY: self.queue_heavy,
         }
+
+    def upload_targets(self) -> tuple[str, ...]:
+        return tuple(name for part in self.upload_into.split(",") if (name := part.strip()))

@@ -12,7 +12,8 @@ from tests.docs.pages import CODE, ROOT, Page, page, pages
 LONGEST = 120
 HOSTS = {"127.0.0.1", "keepachangelog.com", "www.rfc-editor.org"}
 """The addresses that pages may name."""
-COMMANDS = {"make", "curl", "func", "cp", "psql", ".venv/bin/python", ".venv/bin/ruff", "export"}
+TYPED = {"make", "curl", "func", "cp", "psql", "split", "for", "export"}
+COMMANDS = TYPED | {".venv/bin/python", ".venv/bin/ruff"}
 """What a reader is asked to type."""
 FOLDERS = "core|jobs|services|infrastructure|triggers|tests|benchmarks|deploy|docs"
 ALL = pages()

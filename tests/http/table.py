@@ -47,5 +47,5 @@ def _operations(routes: list) -> list[Operation]:
         assert isinstance(route, APIRoute)
         names = inspect.signature(route.endpoint).parameters
         query = tuple(n for n in ("limit", "cursor", "after", "status", "stage") if n in names)
-        found += [Operation(method, route.path, query) for method in sorted(route.methods)]
+        found += [Operation(method, route.path_format, query) for method in sorted(route.methods)]
     return found

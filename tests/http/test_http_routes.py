@@ -16,6 +16,11 @@ SAMPLES = {
     "task_id": "12-0-345",
     "job_type": "hello_world",
     "name": "docs.css",
+    "zone": "bronze",
+    "container": "bronze-rasters",
+    "path": "dem.tif",
+    "upload_id": "abc",
+    "number": "0",
 }
 MODULES = Path(__file__).parents[2] / "node_modules"
 
@@ -72,7 +77,7 @@ async def reached(app: WebApp, method: str, path: str) -> str:
     transport = httpx.ASGITransport(noting)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         await client.request(method, path)
-    return scopes[0]["route"].path
+    return scopes[0]["route"].path_format
 
 
 @pytest.mark.skipif(not MODULES.is_dir(), reason="run make setup to install the pages' packages")

@@ -278,6 +278,23 @@ def test_only_a_link_to_write_writes(blobs, ref):
     assert blobs.read(ref) == b"new"
 
 
+def test_a_link_for_a_new_blob_replaces_none(blobs, ref):
+    block = {"x-ms-blob-type": "BlockBlob"}
+    link = blobs.link(ref, timedelta(minutes=5), write=True, only_if_new=True)
+
+    assert requests.put(link, b"new", headers=block, timeout=5).status_code == 201
+    assert requests.put(link, b"newer", headers=block, timeout=5).status_code in {403, 409}
+    assert blobs.read(ref) == b"new"
+
+
+def test_a_link_to_save_keeps_a_page_from_running(blobs, ref):
+    blobs.write(ref, b"<script>", content_type="text/html")
+    link = blobs.link(ref, timedelta(minutes=5), to_save=True)
+
+    answer = requests.get(link, timeout=5)
+    assert (answer.status_code, answer.headers["Content-Disposition"]) == (200, "attachment")
+
+
 def test_a_store_without_the_key_cannot_sign(azurite, ref):
     endpoint = re.search(r"BlobEndpoint=[^;]+", azurite)[0]
     blobs = AzureBlobs(f"{endpoint};SharedAccessSignature=sv=2025-11-05&sig=eA==")

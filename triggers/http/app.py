@@ -8,7 +8,18 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
-from triggers.http import docs, events, health, job_types, jobs, legacy, status
+from triggers.http import (
+    docs,
+    events,
+    health,
+    job_types,
+    jobs,
+    legacy,
+    links,
+    status,
+    storage,
+    uploads,
+)
 from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
@@ -18,7 +29,16 @@ DESCRIPTION = """Submit geospatial jobs, follow them, and read what they gave.
 
 Every error is problem JSON (RFC 9457) with a stable `code`. Lists come in pages: pass `next` as `cursor`.
 """
-ROUTERS = (jobs.router, events.router, job_types.router, status.router, legacy.router)
+ROUTERS = (
+    jobs.router,
+    events.router,
+    job_types.router,
+    status.router,
+    legacy.router,
+    uploads.router,
+    links.router,
+    storage.router,
+)
 
 
 class WebApp(FastAPI):
@@ -43,10 +63,14 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
-        middleware=[Middleware(Correlated), Middleware(LimitedBody, services.max_body_bytes)],
+        middleware=[
+            Middleware(Correlated),
+            Middleware(LimitedBody, services.max_body_bytes, uploads.limits(services.uploads)),
+        ],
     )
     app.state.services = services
     app.state.checkup = health.checkup(services)
+    app.state.upload_slots = uploads.slots()
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(only_described)], responses=ANY_PROBLEM)
     app.include_router(docs.router)

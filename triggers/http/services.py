@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from core.blobs import Blobs
 from core.catalog import Catalog
 from core.insights import Insights
 from core.machine import CoreMachine
+from services.storage.uploads import Rules
 
 Probe = Callable[[], str]
 """Says how a component is doing, or raises."""
@@ -29,6 +31,10 @@ class Services:
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
+    uploads: Rules = field(default_factory=Rules)
+    """What may be uploaded."""
+    link_lasts: timedelta = timedelta(hours=1)
+    """How long a link to a blob is good."""
     static_folder: Path = Path("node_modules")
     """Where the packages that the documentation pages need were installed."""
     health_deadline: float = 3.0
