@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     """The Service Bus queue that carries long tasks."""
     pool_size: int = Field(default=12, ge=2, le=100)
     """Database connections a process may open at most."""
+    catalog_pool_size: int = Field(default=4, ge=1, le=50)
+    """Connections to the catalog that a process may open at most, for its tasks and again for its STAC API."""
     light_slots: int = Field(default=2, ge=0, le=64)
     """How many short tasks a worker process runs side by side."""
     heavy_slots: int = Field(default=1, ge=0, le=16)

@@ -23,6 +23,7 @@ from core.reconciler import Reconciler
 from core.registry import Registry, discover
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.blobs import AzureBlobs
+from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
@@ -50,6 +51,7 @@ class Services:
 
     settings: Settings
     database: Database
+    catalog_database: Database
     registry: Registry
     machine: CoreMachine
     queue: Queue
@@ -59,23 +61,32 @@ class Services:
     def close(self) -> None:
         self.queue.close()
         self.bell.close()
+        self.catalog_database.close()
         self.database.close()
 
 
 def build(given: Settings, name: str = "coremachine") -> Services:
     """Wire the parts that the settings name."""
     arm_crashes(given)
-    database = Database(
-        given.database_url.get_secret_value(), size=given.pool_size, name=name
-    ).open()
+    dsn = given.database_url.get_secret_value()
+    database = Database(dsn, size=given.pool_size, name=name).open()
+    catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
     registry = _registry(given)
-    machine = CoreMachine(registry, store, blobs(given), options=options(given))
+    catalog = PgstacCatalog(catalog_database)
+    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
-        given, database, registry, machine, queue, Reconciler(machine, queue, limits), bell
+        given,
+        database,
+        catalog_database,
+        registry,
+        machine,
+        queue,
+        Reconciler(machine, queue, limits),
+        bell,
     )
 
 
