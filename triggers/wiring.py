@@ -195,6 +195,8 @@ def web_app() -> Any:
             catalog=machine.catalog,
             max_body_bytes=given.max_body_bytes,
             static_folder=given.static_folder,
+            tiles=given.tiles,
+            tile_rasters=given.tile_rasters,
         )
     )
 

@@ -84,6 +84,14 @@ def from_item(item: dict[str, Any], asset: str) -> Rendering:
         ) from error
 
 
+def plain(bands: Sequence[Statistics]) -> Rendering:
+    """The first band or the first three, of which no more is known than what they hold."""
+    count = min(len(bands), 3) if len(bands) != 2 else 1
+    return Rendering(
+        bidx=list(range(1, count + 1)), rescale=[_usual(found) for found in bands[:count]]
+    )
+
+
 def _single(info: RasterInfo, colormap: str, rescale: Range) -> Rendering:
     return Rendering(
         title=TITLES.get(info.raster_type, info.bands[0].name),
