@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     """The currency of these prices."""
     crash: str = ""
     """A crash point to arm, as `name:n[:signal]`. For tests only."""
+    tiles: bool = True
+    """Whether the web app shows rasters as tiles, previews and values."""
+    tile_rasters: int = Field(default=24, ge=1, le=200)
+    """How many rasters one picture may open."""
     log_level: str = "INFO"
     """How much is logged: DEBUG, INFO, WARNING or ERROR."""
 

@@ -230,6 +230,8 @@ def web_app() -> Any:
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
             link_lasts=timedelta(minutes=given.link_minutes),
             static_folder=given.static_folder,
+            tiles=given.tiles,
+            tile_rasters=given.tile_rasters,
         )
     )
 

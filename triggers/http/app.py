@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
@@ -71,11 +71,20 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.checkup = health.checkup(services)
     app.state.upload_slots = uploads.slots()
-    for router in ROUTERS:
+    for router in [*ROUTERS, *_tiles(app, services)]:
         app.include_router(router, dependencies=[Depends(only_described)], responses=ANY_PROBLEM)
     app.include_router(docs.router)
     speak_problems(app)
     return app
+
+
+def _tiles(app: FastAPI, services: Services) -> list[APIRouter]:
+    if not services.tiles:
+        return []
+    from triggers.http import tiles  # noqa: PLC0415 - titiler takes a second to import
+
+    app.state.atlas = tiles.atlas(services)
+    return tiles.routers()
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
@@ -15,6 +15,9 @@ from core.catalog import Catalog
 from core.insights import Insights
 from core.machine import CoreMachine
 from services.storage.uploads import Rules
+
+if TYPE_CHECKING:
+    from services.tiles.opener import Opener
 
 Probe = Callable[[], str]
 """Says how a component is doing, or raises."""
@@ -41,6 +44,12 @@ class Services:
     """Seconds a component may take to say how it is doing."""
     poll_every: float = 0.5
     """Seconds between two looks of an event stream."""
+    tiles: bool = True
+    """Whether rasters are shown: what that takes is slow to import."""
+    tile_rasters: int = 24
+    """How many rasters one picture may open."""
+    rasters: Opener | None = None
+    """How rasters are opened; by signed links to `blobs` unless told otherwise."""
 
 
 async def services_of(request: Request) -> Services:

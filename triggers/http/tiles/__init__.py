@@ -1,0 +1,31 @@
+"""Tiles, previews and values of everything in the catalog that is a raster, through titiler.
+
+Importing this takes a second, so it is imported when the web app is made, and only where tiles are on.
+"""
+
+from fastapi import APIRouter
+
+from services.tiles.atlas import Atlas
+from services.tiles.opener import Linked
+from triggers.http.services import Services
+from triggers.http.tiles import searches
+from triggers.http.tiles.factory import tiler
+from triggers.http.tiles.sources import of_collection, of_item, of_search
+
+ITEM, MOSAIC = "/api/tiles/{collection}/{item}", "/api/mosaics/{collection}"
+SEARCH = "/api/mosaics/searches/{search}"
+
+
+def routers() -> list[APIRouter]:
+    """Literal paths before those with parameters."""
+    return [
+        searches.router,
+        tiler(SEARCH, "search", of_search, many=True),
+        tiler(MOSAIC, "mosaic", of_collection, many=True),
+        tiler(ITEM, "item", of_item),
+    ]
+
+
+def atlas(services: Services) -> Atlas:
+    opener = services.rasters or Linked(services.blobs)
+    return Atlas(services.catalog, services.blobs, opener, services.tile_rasters)
