@@ -6,18 +6,17 @@ from typing import Any
 from core.blobs import BlobRef
 from core.context import Context
 from core.results import Results
-from services.raster import item, processing
+from services.raster import processing
 from services.raster.models import Built, Published, RasterInfo
 from services.raster.processing import Asked
+from services.stac.item import item
 
 
 def publish(ctx: Context, info: RasterInfo, built: Results[Built], asked: Asked) -> Published:
     made = list(built)
     tiles = processing.tiles_of(ctx, made, info, asked) if made[0].tile else None
     cogs = [] if tiles else made[0].cogs
-    document = item.item(
-        info, tiles.overview if tiles else cogs[0], asked.collection, asked.item_id
-    )
+    document = item(info, [tiles.overview] if tiles else cogs, asked.collection, asked.item_id)
     ref = BlobRef(f"{asked.prefix}.json")
     write(ctx, ref, document)
     return Published(
