@@ -119,8 +119,6 @@ class RasterInfo(Frozen):
     classes: list[int] = []
     """The distinct values that were seen, where the cells are classes."""
     taken: datetime | None = None
-    footprint: dict[str, Any] | None = None
-    """The outline of the valid cells in degrees as GeoJSON, where it is not simply the box."""
     warnings: list[str] = []
     """What a person should know, though the raster can be used."""
 
@@ -187,6 +185,8 @@ class Cog(Frozen):
     nodata: Cell = None
     overviews: list[int]
     valid: bool
+    footprint: dict[str, Any] | None = None
+    """The outline of its valid cells in degrees as GeoJSON, where it is not simply the box."""
     monthly_cost: float | None = None
     """What keeping it costs per month, in the currency of the installation's price table."""
 

@@ -40,7 +40,7 @@ def item(
         "stac_extensions": _extensions(assets, renders),
         "id": item_id,
         "collection": collection,
-        **_place(info, best.grid),
+        **_place(best),
         "properties": {**_properties(info, cogs, best, taken, renders), **(properties or {})},
         "links": [{"rel": "collection", "type": "application/json", "href": "./collection.json"}],
         "assets": assets,
@@ -55,12 +55,12 @@ def _extensions(assets: Document, renders: dict[str, Any] | None) -> list[str]:
     return [PUBLISHED.format(name) for name in (*ALWAYS, *more)]
 
 
-def _place(info: RasterInfo, grid: Grid) -> Document:
-    """Where there is data; the whole box where that is not known."""
-    if info.footprint is None:
-        box = grid.bounds_lonlat
+def _place(cog: Cog) -> Document:
+    """Where there is data, which may be the whole box."""
+    if cog.footprint is None:
+        box = cog.grid.bounds_lonlat
         return {"geometry": place.outline(box), "bbox": list(box)}
-    return {"geometry": info.footprint, "bbox": list(footprint.bounds(info.footprint))}
+    return {"geometry": cog.footprint, "bbox": list(footprint.bounds(cog.footprint))}
 
 
 def _properties(
@@ -75,7 +75,7 @@ def _properties(
         **rules.when(taken, info.taken, now),
         "created": rules.utc(now),
         "gsd": resolution(best.grid),
-        **_projection(best.grid),
+        **projection(best.grid),
         "processing:lineage": f"Cloud Optimized GeoTIFF made from {info.source}",
         "processing:software": {"GDAL": rasterio.__gdal_version__},
         **({"renders": renders} if renders else {}),
@@ -107,7 +107,7 @@ def _asset(info: RasterInfo, cog: Cog, best: Cog) -> Document:
         "file:checksum": f"1220{cog.sha256}",
         "raster:spatial_resolution": resolution(cog.grid),
         "bands": bands(info, cog),
-        **(_projection(cog.grid) if cog.grid != best.grid else {}),
+        **(projection(cog.grid) if cog.grid != best.grid else {}),
     }
 
 
@@ -116,7 +116,8 @@ def _roles(cog: Cog, best: Cog) -> list[str]:
     return [*(["data"] if cog is best else []), *visual, cog.tier.value]
 
 
-def _projection(grid: Grid) -> Document:
+def projection(grid: Grid) -> Document:
+    """The grid, as the projection extension has it."""
     placed = {
         "proj:shape": [grid.height, grid.width],
         "proj:transform": list(grid.transform),
