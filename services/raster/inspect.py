@@ -36,7 +36,7 @@ def inspect(
     The caller's type counts more than the one that the cells suggest.
     """
     options = options or RasterOptions()
-    blob = _found(blobs, source)
+    blob = found(blobs, source)
     small = blob.size <= SMALL
     with (
         gdal(options.cache_bytes),
@@ -49,7 +49,7 @@ def inspect(
         return _typed(_describe(dataset, blob, input_crs), raster_type)
 
 
-def _found(blobs: Blobs, source: BlobRef) -> BlobInfo:
+def found(blobs: Blobs, source: BlobRef) -> BlobInfo:
     try:
         return blobs.info(source)
     except BlobNotFound as error:
