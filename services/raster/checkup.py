@@ -15,6 +15,7 @@ from services.raster.environment import gdal
 from services.raster.models import Frozen, RasterInfo, RasterType, Tier
 from services.raster.options import RasterOptions
 from services.raster.processing import Asked
+from services.raster.source import found as there
 from services.raster.source import opened
 from services.raster.spool import spooled
 
@@ -54,7 +55,7 @@ def look(
     ctx: Context, source: BlobRef, input_crs: str | None, raster_type: RasterType | None
 ) -> Checkup:
     """Only a blob that is not there is an error; what else is wrong with it is the answer."""
-    inspect.found(ctx.blobs, source)
+    there(ctx.blobs, source)
     try:
         options = ctx.option(RasterOptions)
         info = inspect.inspect(ctx.blobs, source, input_crs, raster_type, options)
@@ -77,7 +78,7 @@ def read(ctx: Context, found: Checkup) -> Checkup:
     if found.info is None:
         return found
     try:
-        valid, faults = _read(ctx, inspect.found(ctx.blobs, found.source))
+        valid, faults = _read(ctx, there(ctx.blobs, found.source))
     except BadInput as error:
         return found.model_copy(update={"valid": False, "problems": [str(error)]})
     return found.model_copy(update={"is_cog": valid, "cog_faults": faults})
