@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from math import ceil, log2
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -21,9 +22,9 @@ from services.raster.models import Cog, RasterInfo, Tile
 from services.raster.options import RasterOptions
 from services.raster.proof import Facts, facts_of, read_back
 from services.raster.shipping import Shipment
-from services.raster.source import Source, Watch, opened
+from services.raster.source import Source, Watch, found, opened
 from services.raster.spool import Spool, spooled
-from services.raster.tiers import Profile
+from services.raster.tiers import BLOCK, Profile
 from services.raster.view import View, masked, view
 
 Report = Callable[[float, str], None]
@@ -115,7 +116,7 @@ class Bench:
 
     def _blob(self) -> BlobInfo:
         """The very blob that was looked at; reading another would be an error."""
-        blob = self.blobs.info(self.info.source)
+        blob = found(self.blobs, self.info.source)
         if self.info.etag not in {"", blob.etag}:
             raise BadInput(
                 f"{blob.ref} was changed after it was looked at; submit it again to use what is there now"
@@ -150,7 +151,7 @@ class Bench:
             self._shown(dataset, watch) as shown,
             masked(shown, lossless=profile.lossless) as ready,
         ):
-            overviews = "AUTO" if source is self._base else "IGNORE_EXISTING"
+            overviews = _overviews(ready, kept=source is self._base)
             options = {**profile.options(self.info), "OVERVIEWS": overviews}
             gdal_copy(ready, str(file), driver="COG", **options)
             return facts_of(ready, picture=not profile.lossless)
@@ -180,6 +181,14 @@ class Bench:
             if self.tile and empty.is_empty(warped):
                 raise Empty
             yield warped
+
+
+def _overviews(shown: View, *, kept: bool) -> str:
+    """Of a strip of a few columns none are made: they could not be told apart by their width."""
+    levels = max(ceil(log2(max(shown.width, shown.height) / BLOCK)), 0)
+    if shown.width < 1 << levels:
+        return "NONE"
+    return "AUTO" if kept else "IGNORE_EXISTING"
 
 
 def _follow(work: Future[Facts], watch: Watch, file: Path, report: Report) -> None:

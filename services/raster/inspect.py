@@ -8,12 +8,12 @@ from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
 
 from core.blobs import BlobInfo, BlobRef, Blobs
-from core.errors import BadInput, BlobNotFound
+from core.errors import BadInput
 from services.raster import kind, look, place
 from services.raster.environment import gdal
 from services.raster.models import Band, Color, Grid, RasterInfo, RasterType
 from services.raster.options import RasterOptions
-from services.raster.source import opened
+from services.raster.source import found, opened
 from services.raster.spool import spooled
 
 SMALL = 8 << 20
@@ -37,7 +37,7 @@ def inspect(
     The caller's type counts more than the one that the cells suggest.
     """
     options = options or RasterOptions()
-    blob = _found(blobs, source)
+    blob = found(blobs, source)
     small = blob.size <= SMALL
     with (
         gdal(options.cache_bytes),
@@ -48,13 +48,6 @@ def inspect(
         if small:
             spool.check()
         return _typed(_describe(dataset, blob, input_crs), raster_type)
-
-
-def _found(blobs: Blobs, source: BlobRef) -> BlobInfo:
-    try:
-        return blobs.info(source)
-    except BlobNotFound as error:
-        raise BadInput(f"{source} is not there (any more); upload it, then submit again") from error
 
 
 def _typed(info: RasterInfo, wanted: RasterType | None) -> RasterInfo:

@@ -96,5 +96,9 @@ def _relief(look: Look, values: np.ndarray) -> tuple[RasterType, str]:
 def _roughness(cells: np.ma.MaskedArray) -> float:
     """The mean step between neighbours as a share of the standard deviation."""
     wide = np.ma.asarray(cells, dtype="float64")
-    spread, steps = wide.std(), np.ma.abs(np.ma.diff(wide, axis=1)).mean()
+    along = int(wide.shape[1] > 1)
+    if wide.shape[along] < 2:
+        return 1.0
+    with np.errstate(invalid="ignore"):  # what is masked may be infinite
+        spread, steps = wide.std(), np.ma.abs(np.ma.diff(wide, axis=along)).mean()
     return float(steps / spread) if spread and steps is not np.ma.masked else 1.0

@@ -218,7 +218,7 @@ def _profile(
         "count": dataset.count,
         "nodata": dataset.nodata,
         "crs": dataset.crs,
-        "transform": Affine(*output.transform) * Affine.scale(shrink),
+        "transform": Affine(*output.transform) @ Affine.scale(shrink),
         "tiled": True,
         "blockxsize": 512,
         "blockysize": 512,

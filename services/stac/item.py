@@ -90,6 +90,7 @@ def _own(info: RasterInfo, cogs: Sequence[Cog]) -> Document:
         "raster_type_reason": info.reason,
         "source": str(info.source),
         "source_md5": info.md5,
+        "source_etag": info.etag or None,
         "monthly_cost": costs or None,
         "warnings": info.warnings or None,
     }

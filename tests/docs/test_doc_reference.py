@@ -134,12 +134,22 @@ def test_every_job_stands_and_no_other() -> None:
 @pytest.mark.parametrize("job", INSTALLED.values(), ids=INSTALLED.keys())
 def test_a_job_stands_with_its_parameters_and_stages(job: type[JobBase]) -> None:
     section = page("docs/reference/jobs.md").section(job.job_type)
-    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
-    told = {row[0].strip(" `"): row[2].strip(" `") for row in rows}
-    assert told == {name: default_of(field) for name, field in job.model_fields.items()}
+    assert parameters_in(section) == {
+        name: default_of(field) for name, field in job.model_fields.items()
+    }
     assert (job.__doc__ or "").strip() in section
     stages = CODE.findall(section.partition("Stages:")[2].partition("Result:")[0])
     assert stages == [stage.name for stage in job.stages]
+
+
+def parameters_in(section: str) -> dict[str, str]:
+    """Those of a section's own table, and those of the tables that it shares with others."""
+    titles = [link.capitalize() for link in re.findall(r"\[(what .+? take.*?)\]\(#", section)]
+    told: dict[str, str] = {}
+    for text in (*(page("docs/reference/jobs.md").section(title) for title in titles), section):
+        rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
+        told |= {row[0].strip(" `"): row[2].strip(" `") for row in rows}
+    return told
 
 
 def default_of(field: Any) -> str:
