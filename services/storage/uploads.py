@@ -174,13 +174,15 @@ def _done_before(blobs: Blobs, upload: Upload) -> BlobInfo | None:
 
 
 def _check_content(blobs: Blobs, ref: BlobRef, promise: Promise) -> None:
-    if promise.md5 is None and promise.sha256 is None:
+    """Also what an earlier try, cut short before its check, had labelled the blob with."""
+    labelled = promise.model_copy(update={"md5": promise.md5 or blobs.info(ref).md5})
+    if labelled.md5 is None and labelled.sha256 is None:
         return
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     for chunk in _whole(blobs, ref):
         md5.update(chunk)
         sha256.update(chunk)
-    promise.check(md5=md5.hexdigest(), sha256=sha256.hexdigest())
+    labelled.check(md5=md5.hexdigest(), sha256=sha256.hexdigest())
 
 
 def _whole(blobs: Blobs, ref: BlobRef) -> Iterator[bytes]:
