@@ -395,8 +395,9 @@ def test_an_upload_that_many_complete_at_once_is_complete_once(
         )
         assert list(put) == [204] * 3
         done = list(pool.map(lambda _: storage.post(f"{here}/complete"), range(4)))
-    assert {answer.status_code for answer in done} <= {201, 409}
-    assert 201 in {answer.status_code for answer in done}
+    told = {answer.status_code for answer in done}
+    assert 201 in told
+    assert told <= {201, 409, 503}, "what is not complete may be asked for again"
     assert storage.post(f"{here}/complete").status_code == 201
     assert stored.read(BlobRef.of(Zone.BRONZE, container, "big #1.tif")) == data
     assert left(stored, container) == ["big #1.tif"]
