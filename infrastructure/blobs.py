@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BufferedRandom
@@ -199,9 +200,13 @@ class AzureBlobs:
     @contextmanager
     def local(self, ref: BlobRef) -> Generator[Path, None, None]:
         info = self.info(ref)
-        with tempfile.TemporaryDirectory(prefix="blob-", dir=self._scratch) as folder:
-            file = Path(folder, f"blob{PurePosixPath(ref.path).suffix[:32]}")
-            self._download(info, file)
+        with ExitStack() as kept:
+            with _room_for(ref):
+                folder = tempfile.TemporaryDirectory(prefix="blob-", dir=self._scratch)
+                file = Path(
+                    kept.enter_context(folder), f"blob{PurePosixPath(ref.path).suffix[:32]}"
+                )
+                self._download(info, file)
             yield file
 
     def _download(self, info: BlobInfo, file: Path) -> None:
@@ -211,7 +216,7 @@ class AzureBlobs:
                 start, size = span
                 data = self._piece(info.ref, start, size, info.etag).data
                 if os.pwrite(out.fileno(), data, start) != size:
-                    raise ServiceUnavailable(f"The scratch disk has no room for {info.ref}")
+                    raise OSError(errno.ENOSPC, "a short write")
 
             with ThreadPoolExecutor(PARALLEL_READS) as pool:
                 for _ in pool.map(fetch, _spans(0, info.size)):
@@ -262,6 +267,17 @@ class AzureBlobs:
 
 def _spans(start: int, end: int) -> Iterator[tuple[int, int]]:
     return ((at, min(PIECE, end - at)) for at in range(start, end, PIECE))
+
+
+@contextmanager
+def _room_for(ref: BlobRef) -> Generator[None, None, None]:
+    """A disk that is full or gone is this machine's trouble: another may do the work."""
+    try:
+        yield
+    except OSError as error:
+        raise ServiceUnavailable(
+            f"The scratch disk did not take {ref}: {error.strerror}"
+        ) from error
 
 
 def _md5_of_file(file: BufferedRandom) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.blobs import CONTAINER, Zone
 from core.queues import QueueName
 
+TARGET = re.compile(rf"({'|'.join(Zone)})(-{CONTAINER.pattern})?")
 DEFAULT_DATABASE = "postgresql://postgres@127.0.0.1:5432/coremachine"
 
 
@@ -98,6 +101,14 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     """How much is logged: DEBUG, INFO, WARNING or ERROR."""
 
+    @field_validator("upload_into")
+    @classmethod
+    def names_zones(cls, text: str) -> str:
+        for name in _names(text):
+            if not TARGET.fullmatch(name):
+                raise ValueError(f"{name!r} is no zone and no container, as bronze or silver-masks")
+        return text
+
     def queue_names(self) -> dict[QueueName, str]:
         return {
             QueueName.JOBS: self.queue_jobs,
@@ -106,4 +117,8 @@ class Settings(BaseSettings):
         }
 
     def upload_targets(self) -> tuple[str, ...]:
-        return tuple(name for part in self.upload_into.split(",") if (name := part.strip()))
+        return _names(self.upload_into)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))

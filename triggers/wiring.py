@@ -213,6 +213,7 @@ def web_app() -> Any:
     """The ASGI app, imported only when the first request comes."""
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
     from triggers.http.app import create_app  # noqa: PLC0415
+    from triggers.http.health import scratch_disk  # noqa: PLC0415
     from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
     services = shared()
@@ -226,6 +227,7 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
             link_lasts=timedelta(minutes=given.link_minutes),

@@ -128,8 +128,9 @@ def store(
     refuse_existing(blobs, ref, overwrite)
     staged = blobs.staged(ref, f"upload-{uuid4().hex}")
     arrived = blobs.write(staged, data, content_type=content_type)
-    with _dropped_when_refused(blobs, staged):
+    with _dropped_on(ContentDiffers, blobs, staged):
         promise.check(size=arrived.size, md5=arrived.md5)
+    with _dropped_on(BlobChanged, blobs, staged):
         return blobs.promote(staged, ref, only_if_new=not overwrite)
 
 
@@ -141,46 +142,65 @@ def put(blobs: Blobs, upload: Upload, number: int, data: bytes, md5: str | None 
 
 def complete(blobs: Blobs, upload: Upload, promise: Promise) -> BlobInfo:
     """Make the blob of its pieces. Safe to repeat after a crash anywhere, or when the answer got lost."""
-    staged = upload.staged(blobs)
     promise.check(size=upload.size)
-    if _info(blobs, staged) is None:
-        if not blobs.pieces(staged) and (done := _done_before(blobs, upload)):
+    there = upload.there(blobs)  # looked at first, because a commit takes the pieces away
+    committed = _info(blobs, upload.staged(blobs)) is not None
+    if not committed and not there and (done := _done_before(blobs, upload)):
+        return done
+    try:
+        if not committed:
+            _commit(blobs, upload, there, promise.md5)
+        return _publish(blobs, upload, promise)
+    except (BlobNotFound, BlobChanged):
+        # Another request for the same may have been faster with a step, or with all of them.
+        if done := _done_before(blobs, upload):
             return done
-        _require_all(blobs, upload)
-        blobs.commit_pieces(staged, upload.count, content_type=upload.content_type, md5=promise.md5)
-    with _dropped_when_refused(blobs, staged):
-        _check_content(blobs, staged, promise)
-        return blobs.promote(staged, upload.ref, only_if_new=not upload.overwrite)
+        raise
 
 
 def drop(blobs: Blobs, upload: Upload) -> None:
     blobs.drop_pieces(upload.staged(blobs))
 
 
-def _require_all(blobs: Blobs, upload: Upload) -> None:
-    there = set(upload.there(blobs))
-    missing = [number for number in range(upload.count) if number not in there]
+def _commit(blobs: Blobs, upload: Upload, there: list[int], md5: str | None) -> None:
+    missing = sorted(set(range(upload.count)) - set(there))
     if missing:
         few = ", ".join(map(str, missing[:10]))
         raise Conflict(f"{len(missing)} of {upload.count} pieces are missing, first {few}")
+    blobs.commit_pieces(
+        upload.staged(blobs), upload.count, content_type=upload.content_type, md5=md5
+    )
+
+
+def _publish(blobs: Blobs, upload: Upload, promise: Promise) -> BlobInfo:
+    staged = upload.staged(blobs)
+    with _dropped_on(ContentDiffers, blobs, staged):
+        _check_content(blobs, staged, promise)
+    with _dropped_on(BlobChanged, blobs, staged):
+        return blobs.promote(staged, upload.ref, only_if_new=not upload.overwrite)
 
 
 def _done_before(blobs: Blobs, upload: Upload) -> BlobInfo | None:
-    """The blob, when this upload made it earlier."""
+    """The blob, when this upload made it earlier. What still waits for its check is not promoted here."""
+    staged = upload.staged(blobs)
+    if _info(blobs, staged) is not None:
+        return None
     try:
-        return blobs.promote(upload.staged(blobs), upload.ref, only_if_new=not upload.overwrite)
+        return blobs.promote(staged, upload.ref, only_if_new=not upload.overwrite)
     except (BlobNotFound, BlobChanged):
         return None
 
 
 def _check_content(blobs: Blobs, ref: BlobRef, promise: Promise) -> None:
-    if promise.md5 is None and promise.sha256 is None:
+    """Also what an earlier try, cut short before its check, had labelled the blob with."""
+    labelled = promise.model_copy(update={"md5": promise.md5 or blobs.info(ref).md5})
+    if labelled.md5 is None and labelled.sha256 is None:
         return
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     for chunk in _whole(blobs, ref):
         md5.update(chunk)
         sha256.update(chunk)
-    promise.check(md5=md5.hexdigest(), sha256=sha256.hexdigest())
+    labelled.check(md5=md5.hexdigest(), sha256=sha256.hexdigest())
 
 
 def _whole(blobs: Blobs, ref: BlobRef) -> Iterator[bytes]:
@@ -191,10 +211,12 @@ def _whole(blobs: Blobs, ref: BlobRef) -> Iterator[bytes]:
 
 
 @contextmanager
-def _dropped_when_refused(blobs: Blobs, staged: BlobRef) -> Iterator[None]:
+def _dropped_on(
+    error: type[ContentDiffers | BlobChanged], blobs: Blobs, staged: BlobRef
+) -> Iterator[None]:
     try:
         yield
-    except (ContentDiffers, BlobChanged):
+    except error:
         blobs.delete(staged)
         raise
 

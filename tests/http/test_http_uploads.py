@@ -4,6 +4,7 @@ import hashlib
 import socket
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
 import httpx
@@ -367,3 +368,36 @@ def test_a_name_of_1024_characters_is_sent_in_pieces(
         assert storage.put(f"{here}/0", content=b"good").status_code == 204
         assert storage.post(f"{here}/complete").status_code == 201
         assert stored.read(BlobRef(order["ref"])) == b"good"
+
+
+def test_an_upload_whose_completion_was_cut_before_its_check_is_checked_later(
+    storage: httpx.Client, stored: AzureBlobs, container: str
+) -> None:
+    """Fault 4: killed between the commit of the pieces and the look at their content."""
+    upload = Upload(ref=BlobRef.of(Zone.BRONZE, container, "x"), size=4)
+    stored.put_piece(upload.staged(stored), 0, b"evil")
+    label = md5(b"good").hexdigest()
+    stored.commit_pieces(upload.staged(stored), 1, content_type="text/plain", md5=label)
+    answer = storage.post(f"{UPLOADS}/{upload.id}/complete")
+    assert (answer.status_code, check_envelope(answer)["code"]) == (422, "content_differs")
+    assert left(stored, container) == []
+
+
+def test_an_upload_that_many_complete_at_once_is_complete_once(
+    storage: httpx.Client, stored: AzureBlobs, container: str
+) -> None:
+    """R75: pieces side by side, and whoever completes first; nobody hears of a fault of ours."""
+    data = content(3 * PIECE)
+    here = f"{UPLOADS}/{begin(storage, container, len(data))['id']}"
+    with ThreadPoolExecutor(4) as pool:
+        put = pool.map(
+            lambda n: storage.put(f"{here}/{n}", content=piece_of(data, n)).status_code, range(3)
+        )
+        assert list(put) == [204] * 3
+        done = list(pool.map(lambda _: storage.post(f"{here}/complete"), range(4)))
+    told = {answer.status_code for answer in done}
+    assert 201 in told
+    assert told <= {201, 409, 503}, "what is not complete may be asked for again"
+    assert storage.post(f"{here}/complete").status_code == 201
+    assert stored.read(BlobRef.of(Zone.BRONZE, container, "big #1.tif")) == data
+    assert left(stored, container) == ["big #1.tif"]

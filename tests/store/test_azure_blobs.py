@@ -18,7 +18,7 @@ import requests
 from azure.storage.blob import BlobServiceClient, generate_container_sas
 
 from core.blobs import BlobRef, Zone
-from core.errors import BadInput, Conflict
+from core.errors import BadInput, Conflict, ServiceUnavailable
 from infrastructure import blob_clients
 from infrastructure.blob_clients import Account
 from infrastructure.blobs import AzureBlobs
@@ -301,3 +301,31 @@ def test_a_store_without_the_key_cannot_sign(azurite, ref):
 
     with pytest.raises(Conflict, match="without its key"):
         blobs.link(ref, timedelta(minutes=1))
+
+
+def test_a_scratch_disk_that_is_gone_is_told_as_passing_trouble(azurite, ref, tmp_path):
+    """R80: another worker may have room."""
+    blobs = AzureBlobs(azurite, scratch=tmp_path / "gone", retries=0)
+    blobs.write(ref, b"x")
+
+    with pytest.raises(ServiceUnavailable, match="scratch disk"), blobs.local(ref):
+        pass
+    blobs.close()
+
+
+def test_a_scratch_disk_that_is_full_is_told_as_passing_trouble(blobs, ref, monkeypatch):
+    """R80: and nothing stays on it."""
+    blobs.write(ref, b"elevation")
+    folders = []
+    monkeypatch.setattr("os.pwrite", lambda out, data, at: folders.append(out) or len(data) - 1)
+
+    with pytest.raises(ServiceUnavailable, match="scratch disk"), blobs.local(ref):
+        pass
+    assert folders
+
+
+def test_what_a_reader_of_a_local_copy_raises_is_its_own(blobs, ref):
+    blobs.write(ref, b"elevation")
+
+    with pytest.raises(FileNotFoundError), blobs.local(ref) as file:
+        file.with_name("other").read_bytes()

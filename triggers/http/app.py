@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from triggers.http import (
+    analysis,
     docs,
     events,
     health,
@@ -38,6 +39,7 @@ ROUTERS = (
     uploads.router,
     links.router,
     storage.router,
+    analysis.router,
 )
 
 
