@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from anyio import Semaphore
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
@@ -60,6 +61,7 @@ def _tiles(app: FastAPI, services: Services) -> list[APIRouter]:
     from triggers.http import tiles  # noqa: PLC0415 - titiler takes a second to import
 
     app.state.atlas = tiles.atlas(services)
+    app.state.tile_turns = Semaphore(tiles.BUSY)
     return tiles.routers()
 
 
