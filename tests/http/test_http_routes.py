@@ -16,6 +16,13 @@ SAMPLES = {
     "task_id": "12-0-345",
     "job_type": "hello_world",
     "name": "docs.css",
+    "collection": "hills",
+    "item": "a",
+    "search": "ab",
+    "tileMatrixSetId": "WebMercatorQuad",
+    "format": "png",
+    **dict.fromkeys(("z", "x", "y", "lon", "lat", "minx", "miny"), "0"),
+    **dict.fromkeys(("maxx", "maxy", "width", "height"), "1"),
 }
 MODULES = Path(__file__).parents[2] / "node_modules"
 

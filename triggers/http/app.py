@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from typing import Any
 
-from anyio import Semaphore
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware

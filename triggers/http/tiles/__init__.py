@@ -11,7 +11,7 @@ from services.tiles.atlas import Atlas
 from services.tiles.opener import Linked
 from triggers.http.services import Services
 from triggers.http.tiles import searches
-from triggers.http.tiles.factory import tiler
+from triggers.http.tiles.factory import Mosaic, router_of
 from triggers.http.tiles.route import BUSY
 from triggers.http.tiles.sources import of_collection, of_item, of_search
 
@@ -24,9 +24,9 @@ def routers() -> list[APIRouter]:
     """Literal paths before those with parameters."""
     return [
         searches.router,
-        tiler(SEARCH, "search", of_search, many=True),
-        tiler(MOSAIC, "mosaic", of_collection, many=True),
-        tiler(ITEM, "item", of_item),
+        router_of(SEARCH, "search", of_search, Mosaic),
+        router_of(MOSAIC, "mosaic", of_collection, Mosaic),
+        router_of(ITEM, "item", of_item),
     ]
 
 
