@@ -18,8 +18,8 @@ from services.tiles.assets import OVERVIEW, TILES, Document, chosen, rendering_o
 from services.tiles.errors import OutsideBounds
 from services.tiles.kept import Kept
 from services.tiles.opener import Opener
-from services.tiles.readers import Cog, read_many, read_one
-from services.tiles.searched import Head, Searched, around, common, flat, look
+from services.tiles.readers import Cog, MosaicReader, read_one
+from services.tiles.searched import Head, Searched, around, check, common, flat, look
 from services.tiles.tile_sets import Indexes, TileSet
 
 REMEMBERED = 30.0
@@ -82,6 +82,7 @@ class Atlas:
 
     def register(self, query: Document) -> str:
         """Keep a search. The catalog names it, so that equal searches have one name."""
+        check(query)
         for name in query["collections"]:
             if self._catalog.collection(name) is None:
                 raise CollectionNotFound(f"There is no collection {name[:100]!r}")
@@ -89,7 +90,7 @@ class Atlas:
 
     def _reader(self, item: Document, key: str) -> Callable[[TileMatrixSet], BaseReader]:
         if key == TILES:
-            return partial(read_many, self._tile_set(item))
+            return partial(MosaicReader, self._tile_set(item))
         ref = shown_ref(item["assets"][key].get("href"), f"Asset {key!r}")
         return partial(read_one, Cog(ref, self._opener))
 
@@ -114,7 +115,7 @@ class Atlas:
             most=self._most,
             rasters_of=partial(self._rasters_of, asset),
         )
-        return Source(title, self._common(query, head, asset), "", partial(read_many, found))
+        return Source(title, self._common(query, head, asset), "", partial(MosaicReader, found))
 
     def _head(self, query: Document) -> Head:
         key = json.dumps(query, sort_keys=True)

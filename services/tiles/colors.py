@@ -56,7 +56,7 @@ def _rgba(paint: Any) -> tuple[int, ...]:
 def refuse_dim(dtype: str, form: str | None, rescale: Any, colormap: Any) -> None:
     """What holds more than bytes has no picture until someone says what is black and what is white."""
     colored = colormap and (not isinstance(colormap, dict) or len(colormap) != LUT)
-    if dtype == "uint8" or rescale or colored or form in RAW or (form, dtype) == ("png", "uint16"):
+    if dtype == "uint8" or rescale or colored or form in RAW:
         return
     raise CannotShow(
         f"The cells are of type {dtype}: pass rescale=low,high (statistics tells both)."

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rasterio.errors import RasterioError, WarpOptionsError
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import CRSError, RasterioError, WarpOptionsError
 from rio_tiler.errors import (
     EmptyMosaicError,
     InvalidBufferSize,
@@ -47,7 +48,7 @@ def told() -> Iterator[None]:
         raise OutsideBounds("No raster covers this place.") from None
     except ASKED_WRONGLY as error:
         raise CannotShow(str(error)) from None
-    except (RioTilerError, WarpOptionsError):
-        raise CannotShow("The raster cannot be shown this way.") from None
+    except (RioTilerError, WarpOptionsError, CRSError, CPLE_BaseError):
+        raise CannotShow("The raster cannot be shown this way, or not there.") from None
     except RasterioError:
         raise ServiceUnavailable("A raster could not be read from storage") from None

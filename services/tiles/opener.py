@@ -1,5 +1,6 @@
 """Open a raster in blob storage so that only the parts that are looked at travel."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -38,6 +39,10 @@ ENVIRONMENT: dict[str, Any] = {
     "VSI_CACHE": "TRUE",
     "VSI_CACHE_SIZE": 5 << 20,
 }
+
+
+# rasterio notes the name of each dataset it opens, and ours are signed links.
+logging.getLogger("rasterio").setLevel(logging.WARNING)
 
 
 class Opener(Protocol):

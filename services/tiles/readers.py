@@ -1,6 +1,6 @@
 """Readers of one raster, and of many as if they were one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
@@ -24,6 +24,8 @@ from services.tiles.opener import Opener
 
 THREADS = 4
 """How many rasters of one picture are read at the same time."""
+EDGE = 1e-6
+"""This share of a picture is less than a pixel."""
 
 T = TypeVar("T")
 
@@ -96,8 +98,9 @@ class MosaicReader(BaseReader):
 
     input: Rasters
 
-    def __attrs_post_init__(self) -> None:
-        self.bounds, self.crs = self.input.bounds, WGS84_CRS
+    def __init__(self, rasters: Rasters, tms: TileMatrixSet) -> None:
+        cast(Any, super()).__init__(rasters, tms=tms)
+        self.bounds, self.crs = rasters.bounds, WGS84_CRS
 
     @cached_property
     def minzoom(self) -> int:
@@ -120,23 +123,18 @@ class MosaicReader(BaseReader):
     def tile(self, tile_x: int, tile_y: int, tile_z: int, **more: Any) -> ImageData:
         if not self.tile_exists(tile_x, tile_y, tile_z):
             raise TileOutsideBounds
-        box = cast(Box, tuple(self.tms.bounds(Tile(tile_x, tile_y, tile_z))))
-        return self._merged(
-            self.input.within(box), lambda reader: reader.tile(tile_x, tile_y, tile_z, **more)
-        )
+        found = self._within(self.tms.bounds(Tile(tile_x, tile_y, tile_z)))
+        return self._merged(found, lambda reader: reader.tile(tile_x, tile_y, tile_z, **more))
 
     def part(self, bbox: Any, bounds_crs: CRS = WGS84_CRS, **more: Any) -> ImageData:
-        box = cast(Box, transform_bounds(bounds_crs, WGS84_CRS, *bbox))
-        return self._merged(
-            self.input.within(box), lambda reader: reader.part(bbox, bounds_crs=bounds_crs, **more)
-        )
+        found = self._within(transform_bounds(bounds_crs, WGS84_CRS, *bbox))
+        return self._merged(found, lambda reader: reader.part(bbox, bounds_crs=bounds_crs, **more))
 
     def feature(self, shape: dict[str, Any], shape_crs: CRS = WGS84_CRS, **more: Any) -> ImageData:
         bbox = shape_of(shape.get("geometry", shape)).bounds
-        box = cast(Box, transform_bounds(shape_crs, WGS84_CRS, *bbox))
+        found = self._within(transform_bounds(shape_crs, WGS84_CRS, *bbox))
         return self._merged(
-            self.input.within(box),
-            lambda reader: reader.feature(shape, shape_crs=shape_crs, **more),
+            found, lambda reader: reader.feature(shape, shape_crs=shape_crs, **more)
         )
 
     def preview(self, dst_crs: CRS | None = None, **more: Any) -> ImageData:
@@ -165,6 +163,12 @@ class MosaicReader(BaseReader):
 
     def statistics(self, **more: Any) -> dict[str, BandStatistics]:
         return self.preview().statistics(**more)
+
+    def _within(self, box: Sequence[float]) -> Found:
+        """Neighbours that only touch the edge are left out."""
+        west, south, east, north = box
+        across, up = (east - west) * EDGE, (north - south) * EDGE
+        return self.input.within((west + across, south + up, east - across, north - up))
 
     def _merged(self, found: Found, read: Callable[[CogReader], ImageData]) -> ImageData:
         if not found.refs:
@@ -197,7 +201,3 @@ class MosaicReader(BaseReader):
 
 def read_one(cog: Cog, tms: TileMatrixSet) -> CogReader:
     return cast(Any, CogReader)(cog, tms=tms)
-
-
-def read_many(rasters: Rasters, tms: TileMatrixSet) -> MosaicReader:
-    return cast(Any, MosaicReader)(rasters, tms=tms)

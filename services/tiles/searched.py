@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from shapely.errors import ShapelyError
 from shapely.geometry import box as box_of
 from shapely.geometry import mapping, shape
 
 from core.blobs import BlobRef
 from core.catalog import Catalog
+from core.errors import BadInput
 from services.raster.models import Box
 from services.tiles.assets import Document
 from services.tiles.opener import Opener
@@ -66,6 +68,14 @@ def narrowed(query: Document, box: Box) -> Document | None:
         return None if there.is_empty else {**query, "intersects": mapping(there)}
     both = common(flat(query["bbox"]), box) if query.get("bbox") else box
     return {**query, "bbox": list(both)} if both else None
+
+
+def check(query: Document) -> None:
+    """Refuse a geometry that is none."""
+    try:
+        shape(query.get("intersects") or mapping(box_of(*WORLD)))
+    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError):
+        raise BadInput("intersects is no GeoJSON geometry") from None
 
 
 def common(one: Box, other: Box) -> Box | None:

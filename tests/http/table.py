@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi.routing import APIRoute
 
-from triggers.http import docs
+from triggers.http import docs, tiles
 from triggers.http.app import ROUTERS
 
 
@@ -33,7 +33,11 @@ class Operation:
 
 def operations() -> list[Operation]:
     """Everything the API answers to."""
-    return [operation for router in ROUTERS for operation in _operations(router.routes)]
+    return [
+        operation
+        for router in [*ROUTERS, *tiles.routers()]
+        for operation in _operations(router.routes)
+    ]
 
 
 def pages() -> list[Operation]:

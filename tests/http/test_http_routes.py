@@ -21,6 +21,13 @@ SAMPLES = {
     "path": "dem.tif",
     "upload_id": "abc",
     "number": "0",
+    "collection": "hills",
+    "item": "a",
+    "search": "ab",
+    "tileMatrixSetId": "WebMercatorQuad",
+    "format": "png",
+    **dict.fromkeys(("z", "x", "y", "lon", "lat", "minx", "miny"), "0"),
+    **dict.fromkeys(("maxx", "maxy", "width", "height"), "1"),
 }
 MODULES = Path(__file__).parents[2] / "node_modules"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -86,6 +87,7 @@ def _tiles(app: FastAPI, services: Services) -> list[APIRouter]:
     from triggers.http import tiles  # noqa: PLC0415 - titiler takes a second to import
 
     app.state.atlas = tiles.atlas(services)
+    app.state.tile_turns = Semaphore(tiles.BUSY)
     return tiles.routers()
 
 

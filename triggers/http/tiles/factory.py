@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import quote
 
-from attrs import define
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 from titiler.core.factory import TilerFactory
@@ -36,15 +35,13 @@ LEFT_OUT = (
     "/preview/{width}x{height}.{format}",
     "/feature/{width}x{height}.{format}",
 )
-ONLY_ONE = ("/statistics", "/preview", "/feature")
-"""Of the whole of a mosaic nobody knows how large it is."""
+OWN = ("collection", "item", "search")
 
 
-@define(kw_only=True)
 class Tiler(TilerFactory):
     """Tiles, values and pictures. Values are of all bands as they are stored; pictures are rendered."""
 
-    many: bool = False
+    left_out = LEFT_OUT
 
     def register_routes(self) -> None:
         with self._values():
@@ -66,7 +63,7 @@ class Tiler(TilerFactory):
 
     def url_for(self, request: Request, name: str, **path_params: Any) -> str:
         """Under the names that the request itself used."""
-        own = {key: request.path_params[key] for key in _OWN if key in request.path_params}
+        own = {key: request.path_params[key] for key in OWN if key in request.path_params}
         path = self.router.url_path_for(name, **own, **path_params)
         return str(request.base_url).rstrip("/") + quote(path, safe="/{},:@")
 
@@ -81,18 +78,28 @@ class Tiler(TilerFactory):
 
     def _is_kept(self, route: Any) -> bool:
         path = cast(APIRoute, route).path.removeprefix(self.router.prefix)
-        return path not in LEFT_OUT and not (self.many and path.split(".")[0] in ONLY_ONE)
+        return path not in self.left_out
 
 
-_OWN = ("collection", "item", "search")
+class Mosaic(Tiler):
+    """The same, but nothing of the whole: nobody knows how large that is."""
+
+    left_out = (
+        *LEFT_OUT,
+        "/statistics",
+        "/preview",
+        "/preview.{format}",
+        "/feature",
+        "/feature.{format}",
+    )
 
 
-def tiler(
-    prefix: str, name: str, source: Callable[..., Source], *, many: bool = False
+def router_of(
+    prefix: str, name: str, source: Callable[..., Source], kind: type[Tiler] = Tiler
 ) -> APIRouter:
     """The router of everything that can be shown of such sources."""
     given: Look = look(source)
-    return Tiler(
+    return kind(
         router=APIRouter(
             prefix=prefix,
             tags=["tiles"],
@@ -100,7 +107,6 @@ def tiler(
             dependencies=[Depends(within_limits)],
         ),
         name=name,
-        many=many,
         reader=cast(Any, _open),
         path_dependency=source,
         layer_dependency=cast(Any, given.bands),

@@ -15,6 +15,8 @@ ZOOM = 24
 COVER = 10
 CRS = re.compile(r"(?i)epsg:\d{4,6}|ogc:crs84")
 """Other forms of naming a CRS let PROJ look into files."""
+FAR = 1e9
+"""No CRS counts so far, in whatever unit."""
 WHOLE = {
     "tilesize": (1, TILE),
     "cover_scale": (1, COVER),
@@ -76,7 +78,7 @@ def _number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if isfinite(value) else None
+    return value if isfinite(value) and abs(value) <= FAR else None
 
 
 def _wrong(place: str, name: str, message: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import anyio
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
@@ -15,7 +14,6 @@ BUSY = 16
 """Pictures that are made at the same time. The rest wait without a thread, so that other requests get one."""
 KEPT, UNSURE = "private, max-age=3600", "private, max-age=60"
 
-TURNS = anyio.Semaphore(BUSY)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -36,7 +34,7 @@ class TileRoute(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 with told():
-                    async with TURNS:
+                    async with request.app.state.tile_turns:
                         response = await handler(request)
             except Unchanged as unchanged:
                 response = Response(status_code=304, headers={"ETag": unchanged.etag})
