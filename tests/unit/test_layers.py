@@ -25,6 +25,7 @@ SPEAKERS = {
     "affine": ("services",),
     "numpy": ("services",),
     "xarray": ("services",),
+    "zarr": ("services",),
     "cfgrib": ("services",),
     "fastapi": ("triggers",),
     "starlette": ("triggers",),
