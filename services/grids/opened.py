@@ -38,10 +38,11 @@ WRONG = (
 def understood(name: str) -> Iterator[None]:
     """What Zarr and its codecs cannot make sense of is the sender's fault, and is said so.
 
-    Deaf to Zarr's warning that others may not read consolidated metadata.
+    Deaf to Zarr's warnings that others may not read consolidated metadata, and of files lying in a store.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Consolidated metadata is currently", ZarrUserWarning)
+        warnings.filterwarnings("ignore", "Object at .* is not recognized", ZarrUserWarning)
         try:
             yield
         except WRONG as error:
