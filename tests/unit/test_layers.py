@@ -28,6 +28,7 @@ SPEAKERS = {
     "rio_tiler": ("services",),
     "titiler": ("triggers",),
     "xarray": ("services",),
+    "zarr": ("services",),
     "cfgrib": ("services",),
     "fastapi": ("triggers",),
     "starlette": ("triggers",),
