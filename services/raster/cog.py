@@ -43,8 +43,9 @@ def build(blobs: Blobs, work: Work, report: Report, options: RasterOptions | Non
     """
     refuse_torn(work.info, work.target_crs)
     options = options or RasterOptions()
-    skipped = [Skipped(tier=t, reason=why) for t in work.tiers if (why := _why_not(t, work.info))]
-    wanted = tiers.in_order([t for t in work.tiers if not _why_not(t, work.info)])
+    reasons = {tier: tiers.why_not(tier, work.info) for tier in work.tiers}
+    skipped = [Skipped(tier=tier, reason=why) for tier, why in reasons.items() if why]
+    wanted = tiers.in_order([tier for tier, why in reasons.items() if not why])
     if not wanted:
         raise BadInput(f"no tier applies to {work.info.source}: {_told(skipped)}")
     with Bench(blobs, work.info, work.tile, work.target_crs, options) as bench:
@@ -128,9 +129,6 @@ def refuse_torn(info: RasterInfo, target_crs: str | None) -> None:
             f"{info.source} crosses the 180th meridian, so {target_crs} would tear it into a strip "
             "around the earth; leave target_crs away to keep its own CRS"
         )
-
-
-_why_not = tiers.why_not
 
 
 def _told(skipped: list[Skipped]) -> str:

@@ -15,7 +15,7 @@ from core.memory_catalog import MemoryCatalog
 from services.raster import cog
 from services.raster.environment import gdal
 from services.raster.inspect import inspect
-from services.raster.models import RasterInfo
+from services.raster.models import RasterInfo, Tier
 from services.raster.rendering import Rendering, as_renders, default
 from services.tiles.grids import MERCATOR
 from triggers.http.app import WebApp, create_app
@@ -62,7 +62,7 @@ class Gallery:
         target = BlobRef(f"silver/{self.container}/{name}.tif")
         self.blobs.write(source, tiff(cells, tile, **profile))
         info = inspect(self.blobs, source)
-        cog.build(self.blobs, source, target, info, quiet, "t-1")
+        cog.build(self.blobs, cog.Work(info, [Tier.ANALYSIS], lambda tier: target, "t-1"), quiet)
         return target, info
 
     def hang(
