@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -211,7 +212,9 @@ def tick() -> None:
 def web_app() -> Any:
     """The ASGI app, imported only when the first request comes."""
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
-    from triggers.http.app import create_app  # noqa: PLC0415 - a queue-only instance never pays for it
+    from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
+    from triggers.http.app import create_app  # noqa: PLC0415
+    from triggers.http.health import scratch_disk  # noqa: PLC0415
     from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
     services = shared()
@@ -228,8 +231,13 @@ def web_app() -> Any:
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
+            uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
+            link_lasts=timedelta(minutes=given.link_minutes),
             static_folder=given.static_folder,
+            tiles=given.tiles,
+            tile_rasters=given.tile_rasters,
         )
     )
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from math import ceil, log2
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -17,12 +18,13 @@ from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput, ServiceUnavailable
 from services.raster import empty
 from services.raster.environment import gdal
-from services.raster.models import COG_TYPE, Cog, RasterInfo, Tile
+from services.raster.models import Cog, RasterInfo, Tile
 from services.raster.options import RasterOptions
 from services.raster.proof import Facts, facts_of, read_back
-from services.raster.source import Source, Watch, opened
+from services.raster.shipping import Shipment
+from services.raster.source import Source, Watch, found, opened
 from services.raster.spool import Spool, spooled
-from services.raster.tiers import Profile
+from services.raster.tiers import BLOCK, Profile
 from services.raster.view import View, masked, view
 
 Report = Callable[[float, str], None]
@@ -77,19 +79,30 @@ class Bench:
     ) -> None:
         self._stack.close()
 
-    def make(self, profile: Profile, target: BlobRef, report: Report, token: str) -> Cog:
-        """The COG under its name. The result holds what was read back from the file."""
+    def make(
+        self,
+        profile: Profile,
+        target: BlobRef,
+        report: Report,
+        token: str,
+        converted: Callable[[], None] = lambda: None,
+    ) -> Cog:
+        """The COG under its name. The result holds what was read back from the file.
+
+        `converted` is called when the next tier may be begun, while this one is checked and stored.
+        """
         report(0.0, f"fetching {self.info.source.name}")
         file = self.folder / f"{profile.tier}.tif"
-        facts = self._convert(file, profile, report)
-        report(0.85, "checking the COG")
-        cog = read_back(file, target, facts, profile, self.options)
-        report(0.9, f"storing {cog.size / 1e6:.1f} MB")
-        store(self.blobs, file, cog, token)
-        if profile.lossless and self._base is None:
-            self._base = file
-        else:
-            file.unlink()
+        with Shipment(self.blobs, file, self.blobs.staged(target, token)) as shipment:
+            facts = self._convert(file, profile, report)
+            if profile.lossless and self._base is None:
+                self._base = file
+            converted()
+            report(0.85, "checking the COG")
+            cog = read_back(file, target, facts, profile, self.options)
+            report(0.9, f"storing {cog.size / 1e6:.1f} MB")
+            shipment.finish(target)
+        report(1.0, f"stored {target.name}")
         return cog
 
     def _source(self) -> Spool:
@@ -103,7 +116,7 @@ class Bench:
 
     def _blob(self) -> BlobInfo:
         """The very blob that was looked at; reading another would be an error."""
-        blob = self.blobs.info(self.info.source)
+        blob = found(self.blobs, self.info.source)
         if self.info.etag not in {"", blob.etag}:
             raise BadInput(
                 f"{blob.ref} was changed after it was looked at; submit it again to use what is there now"
@@ -138,7 +151,7 @@ class Bench:
             self._shown(dataset, watch) as shown,
             masked(shown, lossless=profile.lossless) as ready,
         ):
-            overviews = "AUTO" if source is self._base else "IGNORE_EXISTING"
+            overviews = _overviews(ready, kept=source is self._base)
             options = {**profile.options(self.info), "OVERVIEWS": overviews}
             gdal_copy(ready, str(file), driver="COG", **options)
             return facts_of(ready, picture=not profile.lossless)
@@ -170,14 +183,12 @@ class Bench:
             yield warped
 
 
-def store(blobs: Blobs, file: Path, cog: Cog, token: str) -> None:
-    staged = blobs.staged(cog.ref, token)
-    with file.open("rb") as data:
-        stored = blobs.write(staged, data, content_type=COG_TYPE)
-    if stored.size != cog.size:
-        blobs.delete(staged)
-        raise ServiceUnavailable(f"{stored.size} of {cog.size} bytes of {cog.ref.name} were stored")
-    blobs.promote(staged, cog.ref)
+def _overviews(shown: View, *, kept: bool) -> str:
+    """Of a strip of a few columns none are made: they could not be told apart by their width."""
+    levels = max(ceil(log2(max(shown.width, shown.height) / BLOCK)), 0)
+    if shown.width < 1 << levels:
+        return "NONE"
+    return "AUTO" if kept else "IGNORE_EXISTING"
 
 
 def _follow(work: Future[Facts], watch: Watch, file: Path, report: Report) -> None:

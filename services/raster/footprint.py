@@ -35,8 +35,10 @@ def outline(valid: np.ndarray, grid: Grid) -> dict[str, Any] | None:
     """
     if not valid.any() or valid.mean() >= FULL:
         return None
-    found = _cut(_on_earth(_drawn(valid, grid), grid))
-    return _geojson(_fewer(found, 1e-6))
+    on_earth = _on_earth(_drawn(valid, grid), grid)
+    if not _is_finite(on_earth):
+        return None  # a view of the whole disc: some of its cells look past the earth
+    return _geojson(_fewer(_cut(on_earth), 1e-6))
 
 
 def bounds(geometry: dict[str, Any]) -> Box:
@@ -108,14 +110,19 @@ def _on_earth(shape: BaseGeometry, grid: Grid) -> BaseGeometry:
     def to_degrees(points: np.ndarray) -> np.ndarray:
         lon, lat = (np.asarray(v) for v in transform(crs, place.LONLAT, *points.T.tolist()))
         near = points[:, 0] if crs.is_geographic else middle
-        return np.column_stack([lon + 360 * np.round((near - lon) / 360), np.clip(lat, -90, 90)])
+        turns = np.round((near - np.where(np.isfinite(lon), lon, near)) / 360)
+        return np.column_stack([lon + 360 * turns, np.clip(lat, -90, 90)])
 
     if crs.is_geographic:
         return shapely.transform(shape, to_degrees)
     edge = max(grid.bounds[2] - grid.bounds[0], grid.bounds[3] - grid.bounds[1]) / STEPS
     on_earth = shapely.transform(shape.segmentize(edge), to_degrees)
-    pole = _pole_in(shape, crs)
+    pole = _pole_in(shape, crs) if _is_finite(on_earth) else None
     return _round(on_earth, pole) if pole else on_earth
+
+
+def _is_finite(shape: BaseGeometry) -> bool:
+    return bool(np.isfinite(shapely.get_coordinates(shape)).all())
 
 
 def _pole_in(shape: BaseGeometry, crs: CRS) -> float | None:

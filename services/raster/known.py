@@ -24,6 +24,12 @@ RETIRED = frozenset(
         "create_stac_collection",
         "output_container",
         "maxzoom",
+        "mosaicjson_container",
+        "cog_container",
+        "use_mount_storage",
+        "cleanup_temp",
+        "_skip_validation",
+        "_skip_blob_validation",
     }
 )
 """They told the old systems how to do their work. Nothing has to be told any more."""
@@ -46,6 +52,21 @@ def translated(given: Any) -> Any:
         new["tiers"] = SEVERAL.get(tier, [tier])
     if new.get("raster_type") == "auto":
         del new["raster_type"]
+    return new
+
+
+def several(given: Any) -> Any:
+    """The same for jobs over many rasters."""
+    new = translated(given)
+    if not isinstance(new, dict):
+        return new
+    if "blob_list" in new and "container_name" in new and "sources" not in new:
+        container = place(new.pop("container_name"))
+        new["sources"] = [f"{container}/{name}" for name in new.pop("blob_list")]
+    if "item_id" in new and "item_prefix" not in new:
+        new["item_prefix"] = f"{new.pop('item_id')}-"
+    if "extension_filter" in new and "extensions" not in new:
+        new["extensions"] = [new.pop("extension_filter")]
     return new
 
 

@@ -45,19 +45,27 @@ class Asked(Frozen):
 
 
 def item_name(source: BlobRef) -> str:
-    """An id that is safe in addresses, made of a file's name."""
-    stem = source.name.rpartition(".")[0] or source.name
-    return UNSAFE.sub("-", stem).strip("-._")[:128] or "raster"
+    return id_of(source.name)
 
 
-def accepted(info: RasterInfo, asked: Asked, catalog: Catalog) -> RasterInfo:
+def id_of(path: str) -> str:
+    """An id that is safe in addresses, made of a file's path without its extension."""
+    folder, slash, name = path.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    return UNSAFE.sub("-", f"{folder}{slash}{stem}").strip("-._")[:128] or "raster"
+
+
+def refuse_missing_collection(catalog: Catalog, name: str) -> None:
+    if catalog.collection(name) is None:
+        raise CollectionNotFound(
+            f"there is no collection {name!r}; create it, or leave collection_must_exist away"
+        )
+
+
+def accepted(info: RasterInfo, asked: Asked) -> RasterInfo:
     """The raster with its bands named, or an error before any work is done in vain."""
     if asked.strict_mode and info.warnings:
         raise BadInput(f"{info.source}: {' '.join(info.warnings)} (strict_mode)")
-    if asked.collection_must_exist and catalog.collection(asked.collection) is None:
-        raise CollectionNotFound(
-            f"there is no collection {asked.collection!r}; create it, or leave collection_must_exist away"
-        )
     cog.refuse_torn(info, asked.target_crs)
     if all(tiers.why_not(tier, info) for tier in asked.tiers):
         told = "; ".join(f"{tier}: {tiers.why_not(tier, info)}" for tier in asked.tiers)
@@ -82,7 +90,8 @@ def convert(ctx: Context, info: RasterInfo, asked: Asked, order: CogOrder) -> Bu
         ctx.report(fraction, f"{part} {note}".strip())
 
     def once(name: str, make: Callable[[], Cog]) -> Cog:
-        return ctx.once(f"cog-{name}", make, lambda made: _is_there(ctx.blobs, made.ref))
+        kept = f"cog-{part}-{name}" if part else f"cog-{name}"
+        return ctx.once(kept, make, lambda made: _is_there(ctx.blobs, made.ref))
 
     work = cog.Work(
         info=info,

@@ -13,7 +13,8 @@ from rasterio._err import CPLE_BaseError  # rasterio lets it escape, so it has t
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
-from core.errors import BadInput
+from core.blobs import BlobInfo, BlobRef, Blobs
+from core.errors import BadInput, BlobNotFound
 from services.raster.spool import Spool, SpoolReader
 
 Opened = BinaryIO | SpoolReader
@@ -70,6 +71,13 @@ class _Watched:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def found(blobs: Blobs, source: BlobRef) -> BlobInfo:
+    try:
+        return blobs.info(source)
+    except BlobNotFound as error:
+        raise BadInput(f"{source} is not there (any more); upload it, then submit again") from error
 
 
 def driver_of(source: Source, name: str) -> str:

@@ -12,15 +12,17 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.io import DatasetReader, DatasetWriter
+from rasterio.shutil import copy as gdal_copy
 from rasterio.windows import Window
 
 from core.blobs import BlobRef, Blobs
 from core.errors import BadInput
-from services.raster import bench, place
+from services.raster import place
 from services.raster.environment import gdal
 from services.raster.models import Built, Cog, Grid, RasterInfo, Tier, Tile, TileSet
 from services.raster.options import RasterOptions
 from services.raster.proof import facts_of, read_back
+from services.raster.shipping import Shipment
 from services.raster.source import opened
 from services.raster.spool import spooled
 from services.raster.tiers import profile_of
@@ -148,10 +150,11 @@ def _overview(
         with gdal(options.cache_bytes):
             _put_together(blobs, full, output, shrink, plain, report, options)
             with opened(plain, "the overview") as dataset:
-                bench.gdal_copy(dataset, str(file), driver="COG", **_options(profile.compression))
+                gdal_copy(dataset, str(file), driver="COG", **_options(profile.compression))
                 facts = facts_of(dataset)
         cog = read_back(file, target, facts, profile, options)
-        bench.store(blobs, file, cog, token)
+        with Shipment(blobs, file, blobs.staged(target, token)) as shipment:
+            shipment.finish(target)
     return cog
 
 
@@ -215,7 +218,7 @@ def _profile(
         "count": dataset.count,
         "nodata": dataset.nodata,
         "crs": dataset.crs,
-        "transform": Affine(*output.transform) * Affine.scale(shrink),
+        "transform": Affine(*output.transform) @ Affine.scale(shrink),
         "tiled": True,
         "blockxsize": 512,
         "blockysize": 512,

@@ -81,7 +81,7 @@ def _up(length: int) -> int:
 
 
 def _tile(output: Grid, row: int, column: int, x: tuple[int, int], y: tuple[int, int]) -> Tile:
-    corner = Affine(*output.transform) * Affine.translation(x[0], y[0])
+    corner = Affine(*output.transform) @ Affine.translation(x[0], y[0])
     return Tile(
         id=f"r{row:03d}c{column:03d}",
         row=row,

@@ -8,7 +8,8 @@ import rasterio
 from rasterio.enums import WktVersion
 
 from core.catalog import Document, span
-from services.raster import footprint, place
+from services.raster import place
+from services.raster.footprint import bounds
 from services.raster.models import COG_TYPE, Cog, Grid, RasterInfo, Tier
 from services.stac import rules
 from services.stac.bands import bands
@@ -42,7 +43,16 @@ def item(
         **({"renders": renders} if renders else {}),
         **(properties or {}),
     }
-    return document(info, best.grid, assets, collection, item_id, taken=taken, properties=more)
+    return document(
+        info,
+        best.grid,
+        assets,
+        collection,
+        item_id,
+        footprint=best.footprint,
+        taken=taken,
+        properties=more,
+    )
 
 
 def document(
@@ -52,10 +62,11 @@ def document(
     collection: str,
     item_id: str,
     *,
+    footprint: Document | None = None,
     taken: datetime | None = None,
     properties: dict[str, Any] | None = None,
 ) -> Document:
-    """An item whose place and projection are those of the grid."""
+    """An item whose projection is that of the grid, and whose place too, where no footprint is known."""
     said = {**_properties(info, grid, taken), **(properties or {})}
     found = {
         "type": "Feature",
@@ -63,7 +74,7 @@ def document(
         "stac_extensions": _extensions(said, assets),
         "id": item_id,
         "collection": collection,
-        **_place(info, grid),
+        **_place(footprint, grid),
         "properties": said,
         "links": [{"rel": "collection", "type": "application/json", "href": "./collection.json"}],
         "assets": assets,
@@ -85,12 +96,12 @@ def _extensions(said: Document, assets: Document) -> list[str]:
     ]
 
 
-def _place(info: RasterInfo, grid: Grid) -> Document:
-    """Where there is data; the whole box where that is not known."""
-    if info.footprint is None:
+def _place(outline: Document | None, grid: Grid) -> Document:
+    """Where there is data, which may be the whole box."""
+    if outline is None:
         box = grid.bounds_lonlat
         return {"geometry": place.outline(box), "bbox": list(box)}
-    return {"geometry": info.footprint, "bbox": list(footprint.bounds(info.footprint))}
+    return {"geometry": outline, "bbox": list(bounds(outline))}
 
 
 def _properties(info: RasterInfo, grid: Grid, taken: datetime | None) -> Document:
@@ -100,13 +111,14 @@ def _properties(info: RasterInfo, grid: Grid, taken: datetime | None) -> Documen
         "raster_type_reason": info.reason,
         "source": str(info.source),
         "source_md5": info.md5,
+        "source_etag": info.etag or None,
         "warnings": info.warnings or None,
     }
     return {
         **rules.when(taken, info.taken, now),
         "created": rules.utc(now),
         "gsd": resolution(grid),
-        **_projection(grid),
+        **projection(grid),
         **{f"coremachine:{name}": value for name, value in own.items() if value is not None},
     }
 
@@ -122,7 +134,7 @@ def _asset(info: RasterInfo, cog: Cog, best: Cog) -> Document:
         "file:checksum": f"1220{cog.sha256}",
         "raster:spatial_resolution": resolution(cog.grid),
         "bands": bands(info, cog.dtype, cog.model_dump(mode="json")["nodata"], cog.band_count),
-        **(_projection(cog.grid) if cog.grid != best.grid else {}),
+        **(projection(cog.grid) if cog.grid != best.grid else {}),
     }
 
 
@@ -131,7 +143,8 @@ def _roles(cog: Cog, best: Cog) -> list[str]:
     return [*(["data"] if cog is best else []), *visual, cog.tier.value]
 
 
-def _projection(grid: Grid) -> Document:
+def projection(grid: Grid) -> Document:
+    """The grid, as the projection extension has it."""
     placed = {
         "proj:shape": [grid.height, grid.width],
         "proj:transform": list(grid.transform),
