@@ -8,10 +8,17 @@ import psycopg
 import pytest
 
 from infrastructure.blobs import AzureBlobs
+from infrastructure.stac_connections import StacConnections
 from tests.http.house import House, house_of, serving
 from tests.http.storage_house import storage_client
 from tests.support.services import fresh_database
+from triggers.http.app import WebApp
 from triggers.local.postgres import PostgresServer
+
+
+def app_of(house: House) -> WebApp:
+    """With the STAC API, whose connections are closed with the server."""
+    return house.app(stac=StacConnections(house.database.dsn, size=2))
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def house(database: str) -> Iterator[House]:
 @pytest.fixture
 def client(house: House) -> Iterator[httpx.Client]:
     """Talks to the app under a real server."""
-    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(app_of(house)) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 
@@ -38,7 +45,7 @@ def common_house(
 
 @pytest.fixture(scope="module")
 def common_client(common_house: House) -> Iterator[httpx.Client]:
-    with serving(common_house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(app_of(common_house)) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 

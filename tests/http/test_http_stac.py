@@ -168,6 +168,38 @@ def test_what_is_wrong_is_a_problem(path: str, status: int, code: str, stac: Sta
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 422),
+        (b"{", 400),
+        (b"[]", 400),
+        (b'{"limit": 3}', 200),
+        (b'{"bbox": 5}', 422),
+        (b'{"bbox": ["x", 1, 2, 3]}', 422),
+        (b'{"datetime": 5}', 422),
+        (b'{"intersects": "x"}', 422),
+        (b'{"collections": 5}', 422),
+        (b'{"limit": -1}', 422),
+        (b'{"limit": "many"}', 422),
+        (b'{"fields": 3}', 422),
+        (b'{"sortby": "x"}', 422),
+        (b'{"filter": 3}', 422),
+        (b'{"filter": {"op": "nonsense", "args": []}}', 422),
+        (b'{"token": "next:nonsense"}', 422),
+        (b'{"query": {"gsd": {"nonsense": 1}}}', 422),
+        (b'{"ids": ["\\u0000"]}', 422),
+    ],
+)
+def test_whatever_the_body_of_a_search_is_it_has_an_answer(
+    body: bytes, status: int, stac: Stac
+) -> None:
+    """R135: also without a content type."""
+    answer = stac.http.post("/api/stac/search", content=body)
+    assert answer.status_code == status, answer.text
+    assert status == 200 or answer.json()["code"]
+
+
 def test_queryables_are_told(stac: Stac) -> None:
     assert "datetime" in stac.get("/queryables")["properties"]
     assert "datetime" in stac.get("/collections/hills/queryables")["properties"]
