@@ -15,7 +15,7 @@ from core.memory_catalog import MemoryCatalog
 from services.raster import cog
 from services.raster.environment import gdal
 from services.raster.inspect import inspect
-from services.raster.models import RasterInfo, Tier
+from services.raster.models import COG_TYPE, RasterInfo, Tier
 from services.raster.rendering import Rendering, as_renders, default
 from services.tiles.grids import MERCATOR
 from triggers.http.app import WebApp, create_app
@@ -110,7 +110,7 @@ class Gallery:
 
 
 def asset(ref: str, **more: Any) -> dict[str, Any]:
-    return {"href": str(ref), "type": cog.CONTENT_TYPE, "roles": ["data"], **more}
+    return {"href": str(ref), "type": COG_TYPE, "roles": ["data"], **more}
 
 
 def tiff(cells: np.ndarray, tile: Tile, **profile: Any) -> bytes:
