@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from core.errors import BadInput
 
 Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How much a catalog holds, and which version of its software keeps it."""
+
+    version: str
+    collections: int
+    items: int
 
 
 class Catalog(Protocol):
@@ -52,6 +62,8 @@ class Catalog(Protocol):
     def remove_collection(self, name: str) -> bool:
         """Forget a collection that holds no items. False if it holds some, or does not exist."""
         ...
+
+    def census(self) -> Census: ...
 
 
 def checked(name: str, items: Iterable[Document]) -> list[Document]:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from core.catalog import Document, checked
+from core.catalog import Census, Document, checked
 from core.errors import CollectionNotFound
 from core.extents import grow
 
@@ -74,6 +74,9 @@ class MemoryCatalog:
             if any(collection == name for collection, _ in self._items):
                 return False
             return self._collections.pop(name, None) is not None
+
+    def census(self) -> Census:
+        return Census("memory", len(self._collections), len(self._items))
 
 
 def _matches(item: Document, query: Document) -> bool:

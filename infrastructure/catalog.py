@@ -11,9 +11,9 @@ import psycopg
 from psycopg import Connection, errors
 from psycopg.rows import TupleRow
 from pydantic_core import from_json
-from pypgstac.hydration import dehydrate
+from pypgstac.hydration import dehydrate, hydrate
 
-from core.catalog import Document, checked, span, whole
+from core.catalog import Census, Document, checked, span, whole
 from core.errors import BadInput, CollectionNotFound
 from core.extents import grow
 from infrastructure.database import Database, first_line, sql
@@ -69,7 +69,8 @@ class PgstacCatalog:
         return None if found is None else whole(found)
 
     def search(self, query: Document) -> Document:
-        return _page(self._value("catalog/search", {"query": _json(query)}))
+        found = self._value("catalog/search", {"query": _json(_bare(query))})
+        return {**found, "features": _items(found), "links": _links(found)}
 
     def register(self, query: Document) -> str:
         return self.database.run(
@@ -100,6 +101,9 @@ class PgstacCatalog:
             return True
 
         return self.database.run(forget)
+
+    def census(self) -> Census:
+        return Census(*self.database.fetch("catalog/take_census", {})[0])
 
     def _value(self, statement: str, values: Mapping[str, Any]) -> Any:
         return from_json(self.database.run(lambda conn: _text(conn, statement, values)))
@@ -176,14 +180,26 @@ def _refusing() -> Generator[None]:
         raise BadInput(f"the catalog refuses this: {first_line(error)}") from error
 
 
-def _page(found: Document) -> Document:
+def _bare(query: Document) -> Document:
+    """Items as they are stored, because here they are made whole in a fifth of the time that pgSTAC takes.
+
+    Where only some fields are asked for, pgSTAC must choose them from the whole.
+    """
+    return query if "fields" in query else {**query, "conf": {"nohydrate": True}}
+
+
+def _items(found: Document) -> list[Document]:
+    items = [(item.pop("pgstac:base_item", None), item) for item in found["features"]]
+    return [whole(hydrate(base, item) if base else item) for base, item in items]
+
+
+def _links(found: Document) -> list[Document]:
     """pgSTAC names the page that follows in an address; here it is only the token of it."""
-    links = [
+    return [
         {"rel": "next", "token": link["href"].partition("token=")[2]}
-        for link in found.get("links", [])
+        for link in found["links"]
         if link["rel"] == "next"
     ]
-    return {**found, "features": [whole(item) for item in found["features"]], "links": links}
 
 
 def _json(document: Document) -> str:

@@ -211,6 +211,7 @@ def tick() -> None:
 
 def web_app() -> Any:
     """The ASGI app, imported only when the first request comes."""
+    from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
     from triggers.http.app import create_app  # noqa: PLC0415
     from triggers.http.health import scratch_disk  # noqa: PLC0415
@@ -227,6 +228,9 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            stac=StacConnections(
+                given.database_url.get_secret_value(), size=given.catalog_pool_size
+            ),
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),

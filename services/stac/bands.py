@@ -1,7 +1,9 @@
 """The bands of a COG as STAC 1.1 tells of them."""
 
+from typing import Any
+
 from core.catalog import Document
-from services.raster.models import Band, Cog, RasterInfo, RasterType
+from services.raster.models import Band, RasterInfo, RasterType
 
 COMMON = frozenset(
     {
@@ -31,24 +33,20 @@ COMMON = frozenset(
 FOURTH = 3
 
 
-def bands(info: RasterInfo, cog: Cog) -> list[Document]:
-    told = [_band(info, at, cog) for at in range(len(info.bands))][: cog.band_count]
-    return told + _alpha(info, cog)
+def bands(info: RasterInfo, dtype: str, nodata: Any, count: int) -> list[Document]:
+    """Of a file with so many bands, made of this raster. What it has more is the alpha band that warping adds."""
+    alpha: Document = {"name": "alpha", "data_type": dtype}
+    told = [_band(info, at, dtype, nodata) for at in range(len(info.bands))]
+    return [*told, *[alpha] * (count - len(told))][:count]
 
 
-def _alpha(info: RasterInfo, cog: Cog) -> list[Document]:
-    """The band that reprojection added to say which cells are covered."""
-    added = cog.band_count - len(info.bands)
-    return [{"name": "alpha", "data_type": cog.dtype}] * added
-
-
-def _band(info: RasterInfo, at: int, cog: Cog) -> Document:
+def _band(info: RasterInfo, at: int, dtype: str, nodata: Any) -> Document:
     band = info.bands[at]
     found = {
         "name": band.name,
         "eo:common_name": _common_name(info, at),
-        "data_type": cog.dtype,
-        "nodata": cog.model_dump(mode="json")["nodata"],
+        "data_type": dtype,
+        "nodata": nodata,
         "unit": band.unit,
         "statistics": _statistics(band),
     }

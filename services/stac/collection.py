@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from core.catalog import Document
+from core.catalog import Catalog, Document
 from core.extents import UNKNOWN, grow
 from services.raster.models import COG_TYPE, Tier
 
@@ -76,3 +76,11 @@ def of_rasters(name: str, description: str = "", **more: Any) -> Document:
 
 def standard() -> list[Document]:
     return [collection(name, description) for name, description in STANDARD.items()]
+
+
+def make_standard(catalog: Catalog) -> list[str]:
+    """Put the standard collections where they are missing; the names of those that were."""
+    missing = [each for each in standard() if catalog.collection(each["id"]) is None]
+    for each in missing:
+        catalog.add(each, [])
+    return [str(each["id"]) for each in missing]

@@ -8,13 +8,14 @@ import rasterio
 from rasterio.enums import WktVersion
 
 from core.catalog import Document, span
-from services.raster import footprint, place
+from services.raster import place
+from services.raster.footprint import bounds
 from services.raster.models import COG_TYPE, Cog, Grid, RasterInfo, Tier
 from services.stac import rules
 from services.stac.bands import bands
 
 PUBLISHED = "https://stac-extensions.github.io/{}/schema.json"
-ALWAYS = ("projection/v2.0.0", "raster/v2.0.0", "file/v2.1.0", "processing/v1.2.0")
+ALWAYS = ("projection/v2.0.0", "raster/v2.0.0", "file/v2.1.0")
 BEST = (Tier.ANALYSIS, Tier.ARCHIVE, Tier.VISUALIZATION)
 """Which tier stands for the item as a whole: what keeps all values before what only looks like them."""
 DEGREE = 111_320.0
@@ -34,14 +35,47 @@ def item(
     """The item. Its place and projection are those of the best COG; `properties` are added, and count more."""
     best = min(cogs, key=lambda cog: BEST.index(cog.tier))
     assets = {cog.tier.value: _asset(info, cog, best) for cog in cogs}
+    costs = {cog.tier.value: cog.monthly_cost for cog in cogs if cog.monthly_cost is not None}
+    more = {
+        "processing:lineage": f"Cloud Optimized GeoTIFF made from {info.source}",
+        "processing:software": {"GDAL": rasterio.__gdal_version__},
+        **({"coremachine:monthly_cost": costs} if costs else {}),
+        **({"renders": renders} if renders else {}),
+        **(properties or {}),
+    }
+    return document(
+        info,
+        best.grid,
+        assets,
+        collection,
+        item_id,
+        footprint=best.footprint,
+        taken=taken,
+        properties=more,
+    )
+
+
+def document(
+    info: RasterInfo,
+    grid: Grid,
+    assets: Document,
+    collection: str,
+    item_id: str,
+    *,
+    footprint: Document | None = None,
+    taken: datetime | None = None,
+    properties: dict[str, Any] | None = None,
+) -> Document:
+    """An item whose projection is that of the grid, and whose place too, where no footprint is known."""
+    said = {**_properties(info, grid, taken), **(properties or {})}
     found = {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": _extensions(assets, renders),
+        "stac_extensions": _extensions(said, assets),
         "id": item_id,
         "collection": collection,
-        **_place(best),
-        "properties": {**_properties(info, cogs, best, taken, renders), **(properties or {})},
+        **_place(footprint, grid),
+        "properties": said,
         "links": [{"rel": "collection", "type": "application/json", "href": "./collection.json"}],
         "assets": assets,
     }
@@ -49,52 +83,44 @@ def item(
     return found
 
 
-def _extensions(assets: Document, renders: dict[str, Any] | None) -> list[str]:
-    seen = any("eo:common_name" in band for asset in assets.values() for band in asset["bands"])
-    more = [*(["eo/v2.0.0"] if seen else []), *(["render/v2.0.0"] if renders else [])]
-    return [PUBLISHED.format(name) for name in (*ALWAYS, *more)]
-
-
-def _place(cog: Cog) -> Document:
-    """Where there is data, which may be the whole box."""
-    if cog.footprint is None:
-        box = cog.grid.bounds_lonlat
-        return {"geometry": place.outline(box), "bbox": list(box)}
-    return {"geometry": cog.footprint, "bbox": list(footprint.bounds(cog.footprint))}
-
-
-def _properties(
-    info: RasterInfo,
-    cogs: Sequence[Cog],
-    best: Cog,
-    taken: datetime | None,
-    renders: dict[str, Any] | None,
-) -> Document:
-    now = datetime.now(UTC)
-    return {
-        **rules.when(taken, info.taken, now),
-        "created": rules.utc(now),
-        "gsd": resolution(best.grid),
-        **projection(best.grid),
-        "processing:lineage": f"Cloud Optimized GeoTIFF made from {info.source}",
-        "processing:software": {"GDAL": rasterio.__gdal_version__},
-        **({"renders": renders} if renders else {}),
-        **_own(info, cogs),
+def _extensions(said: Document, assets: Document) -> list[str]:
+    """Those whose fields are there."""
+    named = any("eo:common_name" in band for asset in assets.values() for band in asset["bands"])
+    more = {
+        "processing/v1.2.0": any(name.startswith("processing:") for name in said),
+        "eo/v2.0.0": named,
+        "render/v2.0.0": "renders" in said,
     }
+    return [
+        PUBLISHED.format(name) for name in (*ALWAYS, *(n for n, there in more.items() if there))
+    ]
 
 
-def _own(info: RasterInfo, cogs: Sequence[Cog]) -> Document:
-    costs = {cog.tier.value: cog.monthly_cost for cog in cogs if cog.monthly_cost is not None}
-    told = {
+def _place(outline: Document | None, grid: Grid) -> Document:
+    """Where there is data, which may be the whole box."""
+    if outline is None:
+        box = grid.bounds_lonlat
+        return {"geometry": place.outline(box), "bbox": list(box)}
+    return {"geometry": outline, "bbox": list(bounds(outline))}
+
+
+def _properties(info: RasterInfo, grid: Grid, taken: datetime | None) -> Document:
+    now = datetime.now(UTC)
+    own = {
         "raster_type": info.raster_type.value,
         "raster_type_reason": info.reason,
         "source": str(info.source),
         "source_md5": info.md5,
         "source_etag": info.etag or None,
-        "monthly_cost": costs or None,
         "warnings": info.warnings or None,
     }
-    return {f"coremachine:{name}": value for name, value in told.items() if value is not None}
+    return {
+        **rules.when(taken, info.taken, now),
+        "created": rules.utc(now),
+        "gsd": resolution(grid),
+        **projection(grid),
+        **{f"coremachine:{name}": value for name, value in own.items() if value is not None},
+    }
 
 
 def _asset(info: RasterInfo, cog: Cog, best: Cog) -> Document:
@@ -107,7 +133,7 @@ def _asset(info: RasterInfo, cog: Cog, best: Cog) -> Document:
         # A multihash: 0x12 stands for SHA-256, 0x20 for its 32 bytes.
         "file:checksum": f"1220{cog.sha256}",
         "raster:spatial_resolution": resolution(cog.grid),
-        "bands": bands(info, cog),
+        "bands": bands(info, cog.dtype, cog.model_dump(mode="json")["nodata"], cog.band_count),
         **(projection(cog.grid) if cog.grid != best.grid else {}),
     }
 

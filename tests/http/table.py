@@ -33,11 +33,9 @@ class Operation:
 
 def operations() -> list[Operation]:
     """Everything the API answers to."""
-    return [
-        operation
-        for router in [*ROUTERS, *tiles.routers()]
-        for operation in _operations(router.routes)
-    ]
+    routers = [*ROUTERS, *tiles.routers()]
+    routes = [route for router in routers for route in router.routes]
+    return _operations([route for route in routes if route.include_in_schema])
 
 
 def pages() -> list[Operation]:

@@ -16,6 +16,8 @@ SAMPLES = {
     "task_id": "12-0-345",
     "job_type": "hello_world",
     "name": "docs.css",
+    "collection_id": "hills",
+    "item_id": "a",
     "zone": "bronze",
     "container": "bronze-rasters",
     "path": "dem.tif",

@@ -1,11 +1,14 @@
 """The promises of the catalog, kept in memory and by pgSTAC alike."""
 
+import statistics
+import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from core.catalog import Catalog
-from core.errors import BadInput, CollectionNotFound
+from core.errors import BadInput, CollectionNotFound, ServiceUnavailable
 from core.memory_catalog import MemoryCatalog
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from tests.support.stac import collection, item
@@ -46,11 +49,19 @@ def test_what_is_read_is_what_was_added(catalog: Catalog) -> None:
     assert catalog.search({"ids": ["a"]})["features"] == [added]
 
 
+def test_only_the_fields_that_were_asked_for_are_given(pgstac: PgstacCatalog) -> None:
+    pgstac.add(collection(item_assets={"analysis": {"roles": ["data"]}}), [item("a", gsd=3)])
+    (found,) = pgstac.search({"fields": {"include": ["id", "properties.gsd"]}})["features"]
+    assert found["properties"] == {"gsd": 3}
+    assert "assets" not in found
+
+
 def test_an_item_is_found_as_it_was_after_its_collection_has_changed(catalog: Catalog) -> None:
     """R162: what the collection says of all assets is not part of the item."""
     catalog.add(collection(item_assets={"analysis": {"roles": ["data"]}}), [item("a")])
     catalog.put_collection(collection(item_assets={"analysis": {"title": "Other"}}))
     assert catalog.item("hills", "a") == item("a")
+    assert catalog.search({"ids": ["a"]})["features"] == [item("a")]
 
 
 def test_adding_again_replaces(catalog: Catalog) -> None:
@@ -180,3 +191,80 @@ def test_what_is_not_there_is_none(catalog: Catalog) -> None:
     assert catalog.collection("hills") is None
     assert catalog.item("hills", "a") is None
     assert catalog.search({"collections": ["hills"]})["features"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"datetime": "2024-01-01/.."}, ["a"]),
+        ({"datetime": "../2020-01-01T00:00:00Z"}, []),
+        ({"filter": {"op": "<", "args": [{"property": "gsd"}, 20]}}, ["a"]),
+        ({"query": {"gsd": {"gt": 20}}}, []),
+        ({"ids": ["a"], "collections": ["hills"]}, ["a"]),
+        ({"ids": ["a"], "fields": {"include": ["id"]}}, ["a"]),
+    ],
+)
+def test_pgstac_searches_by_whatever_items_say(
+    pgstac: PgstacCatalog, query: dict, found: list[str]
+) -> None:
+    pgstac.add(collection(), [item("a", gsd=10)])
+    assert ids(pgstac.search(query)) == found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"token": "next:nonsense"},
+        {"datetime": "some day"},
+        {"limit": "x"},
+        {"filter": {"op": "nonsense", "args": [1, 2]}},
+        {"intersects": {"type": "Nonsense"}},
+    ],
+)
+def test_a_wrong_search_is_bad_input(pgstac: PgstacCatalog, query: dict) -> None:
+    with pytest.raises(BadInput, match="the catalog refuses this"):
+        pgstac.search(query)
+
+
+def test_an_item_with_a_broken_outline_is_bad_input(pgstac: PgstacCatalog) -> None:
+    broken = {**item("a"), "geometry": {"type": "Polygon", "coordinates": "nonsense"}}
+    with pytest.raises(BadInput, match="the catalog refuses this"):
+        pgstac.add(collection(), [broken])
+    assert pgstac.collection("hills") is None
+
+
+def test_a_catalog_that_is_not_there_is_service_unavailable() -> None:
+    """Fault 18: without the server's words."""
+    pool = catalog_pool("host=127.0.0.1 port=1 dbname=x user=x", size=1, name="test")
+    pool.tries, pool.pool.timeout = 1, 0.3
+    pool.open()
+    try:
+        with pytest.raises(ServiceUnavailable) as refused:
+            PgstacCatalog(pool).search({})
+    finally:
+        pool.close()
+    assert "127.0.0.1" not in str(refused.value)
+
+
+def test_nothing_is_connected_before_the_catalog_is_asked(database: str) -> None:
+    pool = catalog_pool(database, size=2, name="test").open()
+    try:
+        with psycopg.connect(database) as conn:
+            mine = "select count(*) from pg_stat_activity where application_name = 'test-catalog' and datname = current_database()"
+            assert conn.execute(mine).fetchone() == (0,)
+    finally:
+        pool.close()
+
+
+@pytest.mark.slow
+def test_ten_thousand_items_are_added_and_found_soon(pgstac: PgstacCatalog) -> None:
+    many = [item(f"i{n:05d}", box=(n % 300 - 150, 0, n % 300 - 149, 1)) for n in range(10_000)]
+    began = time.perf_counter()
+    assert pgstac.add(collection(), many) == 10_000
+    assert time.perf_counter() - began < 10
+    taken = []
+    for _ in range(7):
+        began = time.perf_counter()
+        assert len(ids(pgstac.search({"collections": ["hills"], "limit": 100}))) == 100
+        taken.append(time.perf_counter() - began)
+    assert statistics.median(taken) < 0.1, taken

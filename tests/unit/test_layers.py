@@ -20,6 +20,8 @@ SPEAKERS = {
     "azure.identity": ("infrastructure",),
     "psycopg": ("infrastructure",),
     "psycopg_pool": ("infrastructure",),
+    "asyncpg": ("infrastructure",),
+    "pypgstac": ("infrastructure",),
     "rasterio": ("services",),
     "rio_cogeo": ("services",),
     "affine": ("services",),
@@ -33,6 +35,7 @@ SPEAKERS = {
     "fastapi": ("triggers",),
     "starlette": ("triggers",),
     "uvicorn": ("triggers",),
+    "stac_fastapi": ("triggers",),
 }
 """Which part of the product imports a package; no other part may."""
 

@@ -19,7 +19,7 @@ from services.raster import cog, sample
 from services.raster.environment import gdal
 from services.raster.inspect import inspect
 from services.raster.models import Tier
-from services.stac import rules
+from services.stac import existing, rules
 from services.stac.collection import ITEM_ASSETS, of_rasters, standard
 from services.stac.item import item
 
@@ -161,6 +161,18 @@ def test_the_footprint_takes_the_place_of_the_box():
     assert found["geometry"] == shape
     assert found["bbox"] == [30.0, -1.9, 30.01, -1.88]
     assert found["properties"]["coremachine:warnings"] == ["Odd."]
+
+
+def test_a_raster_as_it_lies_there_is_valid_too():
+    blobs = MemoryBlobs()
+    blobs.write(SOURCE, photo())
+    found = existing.extract(blobs, SOURCE, "hills")
+    assert problems(found) == []
+    asset = found["assets"]["data"]
+    assert asset["href"] == SOURCE
+    assert asset["file:checksum"] == f"d50110{blobs.info(SOURCE).md5}"
+    assert [band["eo:common_name"] for band in asset["bands"]] == ["red", "green", "blue"]
+    assert not any("/processing/" in name for name in found["stac_extensions"])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from asyncio import Semaphore
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -18,6 +20,8 @@ from triggers.http import (
     jobs,
     legacy,
     links,
+    stac,
+    stac_tools,
     status,
     storage,
     uploads,
@@ -41,6 +45,8 @@ ROUTERS = (
     links.router,
     storage.router,
     analysis.router,
+    stac_tools.router,
+    stac.router,
 )
 
 
@@ -65,6 +71,7 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_lifespan,
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Correlated),
@@ -77,8 +84,17 @@ def create_app(services: Services) -> FastAPI:
     for router in [*ROUTERS, *_tiles(app, services)]:
         app.include_router(router, dependencies=[Depends(only_described)], responses=ANY_PROBLEM)
     app.include_router(docs.router)
+    stac.join(app)
     speak_problems(app)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    yield
+    services: Services = app.state.services
+    if services.stac is not None:
+        await services.stac.close()
 
 
 def _tiles(app: FastAPI, services: Services) -> list[APIRouter]:

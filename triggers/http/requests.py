@@ -94,7 +94,8 @@ async def only_described(request: Request) -> None:
     if not request.query_params:
         return
     app = cast(FastAPI, request.app)
-    operation = app.openapi()["paths"][request.scope["route"].path_format][request.method.lower()]
+    path: str = request.scope["route"].path_format
+    operation = app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
     known = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
     unknown = [name for name in request.query_params if name not in known]
     if unknown:

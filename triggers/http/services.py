@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
@@ -23,6 +24,13 @@ Probe = Callable[[], str]
 """Says how a component is doing, or raises."""
 
 
+class Connections(Protocol):
+    """Where the STAC API gets its connections to the database."""
+
+    def connection(self) -> AbstractAsyncContextManager[Any]: ...
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything the web app needs; the composition root fills it in."""
@@ -31,6 +39,8 @@ class Services:
     insights: Insights
     blobs: Blobs
     catalog: Catalog
+    stac: Connections | None = None
+    """Without them the STAC API answers that it is not available."""
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
