@@ -24,6 +24,8 @@ from services.tiles.opener import Opener
 
 THREADS = 4
 """How many rasters of one picture are read at the same time."""
+POINT = 1e-7
+"""Degrees: a centimetre, since a box without any extent meets nothing."""
 EDGE = 1e-6
 """This share of a picture is less than a pixel."""
 
@@ -149,7 +151,8 @@ class MosaicReader(BaseReader):
         """Of the first raster that has a value there."""
         east, north = (axis[0] for axis in transform(coord_crs, WGS84_CRS, [lon], [lat])[:2])
         answer: PointData | None = None
-        for ref in self.input.within((east, north, east, north)).refs:
+        box = (east - POINT, north - POINT, east + POINT, north + POINT)
+        for ref in self.input.within(box).refs:
             try:
                 found = self._read(ref, lambda r: r.point(lon, lat, coord_crs=coord_crs, **more))
             except PointOutsideBounds:

@@ -288,7 +288,7 @@ def test_a_client_that_has_a_tile_is_not_sent_it_again(
 def test_nothing_but_what_was_made_here_is_opened(
     gallery: Gallery, client: httpx.Client, href: str | None
 ) -> None:
-    """R28: whatever an item says, no other address, no local file and no raw upload is read."""
+    """R123: whatever an item says, no other address, no local file and no raw upload is read."""
     gallery.add("a", {"analysis": {"href": href, "type": "image/tiff"}})
     answer = client.get(PICTURE)
     assert (answer.status_code, check_envelope(answer)["code"]) == (422, "cannot_show")
@@ -422,6 +422,42 @@ def test_places_at_the_end_of_the_world_are_no_accident(
     gallery.hang(ramp())
     answer = client.get(f"{ITEM}/{address}")
     assert answer.status_code < 500, answer.text
+
+
+@pytest.mark.parametrize("endpoint", ["feature.png", "statistics"])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"type": "Point", "coordinates": [31, -0.9]},
+        {"type": "LineString", "coordinates": [[31, -0.9], [31.1, -0.9]]},
+        {"type": "Polygon", "coordinates": []},
+        {"type": "Polygon", "coordinates": [[[1e300, 0], [1e301, 0], [1e301, 1e300], [1e300, 0]]]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]},
+        {"type": "Polygon", "coordinates": [[[31, -1], [31, -1], [31, -1], [31, -1]]]},
+        {"type": "GeometryCollection", "geometries": []},
+        None,
+    ],
+)
+def test_odd_shapes_are_no_accident(
+    gallery: Gallery, client: httpx.Client, endpoint: str, geometry: Any
+) -> None:
+    gallery.hang(ramp())
+    shape = {"type": "Feature", "properties": {}, "geometry": geometry}
+    answer = client.post(f"{ITEM}/{endpoint}", json=shape)
+    assert answer.status_code < 500, answer.text
+
+
+def test_many_shapes_are_too_many(gallery: Gallery, client: httpx.Client) -> None:
+    gallery.hang(ramp())
+    shape = {
+        "type": "Feature",
+        "properties": {},
+        "geometry": {"type": "Polygon", "coordinates": [[[31, -1], [31.1, -1], [31, 0], [31, -1]]]},
+    }
+    few = {"type": "FeatureCollection", "features": [shape] * 2}
+    assert len(client.post(f"{ITEM}/statistics", json=few).json()["features"]) == 2
+    answer = client.post(f"{ITEM}/statistics", json={**few, "features": [shape] * 21})
+    assert [error["parameter"] for error in check_envelope(answer)["errors"]] == ["features"]
 
 
 def test_an_item_that_is_not_there_is_not_found(gallery: Gallery, client: httpx.Client) -> None:

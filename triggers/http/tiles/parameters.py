@@ -113,7 +113,7 @@ class Histogram(HistogramParams):
     ] = None
 
 
-def no_process() -> None:
+async def no_process() -> None:
     """Pictures are not computed upon."""
 
 
@@ -131,10 +131,10 @@ def look(source: Callable[..., Source]) -> Look:
     """Whoever names bands gets them plainly. Else each part of the default gives way to the caller's."""
     shown = Depends(source)
 
-    def bands(given: Source = shown, bidx: Bidx = None) -> Given:
+    async def bands(given: Source = shown, bidx: Bidx = None) -> Given:
         return Given(indexes=bidx or given.rendering.bidx or None)
 
-    def painted(
+    async def painted(
         given: Source = shown,
         bidx: Bidx = None,
         colormap_name: ColormapName = None,
@@ -146,14 +146,14 @@ def look(source: Callable[..., Source]) -> Look:
             return None
         return given.rendering.colormap or _colors(given.rendering.colormap_name, None)
 
-    def render(
+    async def render(
         given: Source = shown, bidx: Bidx = None, rescale: Rescale = None, mask: Mask = None
     ) -> Given:
         ranges = [_range(one) for one in rescale or ()]
         usual = [] if bidx else given.rendering.rescale
         return Given(rescale=ranges or usual or None, add_mask=mask)
 
-    def dataset(
+    async def dataset(
         given: Source = shown,
         nodata: Nodata = None,
         unscale: Unscale = None,
@@ -168,11 +168,11 @@ def look(source: Callable[..., Source]) -> Look:
     return Look(bands, painted, render, dataset)
 
 
-def all_bands(bidx: Bidx = None) -> Given:
+async def all_bands(bidx: Bidx = None) -> Given:
     return Given(indexes=bidx)
 
 
-def as_stored(nodata: Nodata = None, unscale: Unscale = None) -> Given:
+async def as_stored(nodata: Nodata = None, unscale: Unscale = None) -> Given:
     """The values themselves, between which nothing is invented."""
     return Given(nodata=nodata, unscale=unscale)
 
