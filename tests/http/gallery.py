@@ -118,8 +118,9 @@ def tiff(cells: np.ndarray, tile: Tile, **profile: Any) -> bytes:
     west, south, east, north = MERCATOR.xy_bounds(tile)
     grid = Affine((east - west) / width, 0, west, 0, (south - north) / height, north)
     size = {"count": count, "height": height, "width": width, "dtype": cells.dtype}
+    placed = {"crs": "EPSG:3857", "transform": grid, **size, **profile}
     with gdal(), MemoryFile() as memory:
-        with memory.open(driver="GTiff", crs="EPSG:3857", transform=grid, **size, **profile) as out:
+        with memory.open(driver="GTiff", **placed) as out:
             out.write(cells)
         return memory.read()
 

@@ -8,12 +8,15 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from affine import Affine
+from rasterio.warp import transform
 from rio_tiler.colormap import cmap
 
 from core.blobs import BlobRef
 from infrastructure.blobs import AzureBlobs
 from services.raster.rendering import Rendering
 from services.tiles import opener
+from services.tiles.grids import MERCATOR
 from tests.http.gallery import SIDE, TILE, Gallery, asset, pixels, ramp
 from tests.http.house import serving
 from tests.http.test_http_problems import check_envelope
@@ -67,6 +70,29 @@ def test_a_raster_is_coloured_as_its_item_says(gallery: Gallery, client: httpx.C
     shades = (cells[0] / 1000 * 255).astype("uint8")
     wanted = np.array([cmap.get("terrain")[n] for n in range(256)])[shades]
     assert (picture(client, PICTURE).transpose(1, 2, 0) == wanted).all()
+
+
+@pytest.mark.parametrize("zoom", [10, 12, 13])
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear", "average"])
+def test_a_raster_in_another_crs_lies_where_it_should(
+    gallery: Gallery, client: httpx.Client, zoom: int, resampling: str
+) -> None:
+    """Each cell holds its easting, so that a tile tells where its pixels were taken from."""
+    west, step = 250_000.0, 30.0
+    eastings = np.arange(2048) * step + west + step / 2
+    cells = np.tile(eastings, (1, 2048, 1))
+    grid = Affine(step, 0, west, 0, -step, 9_940_000)
+    gallery.hang(cells, crs="EPSG:32736", transform=grid)
+    tile = MERCATOR.tile(31.05, -0.8, zoom)
+    address = f"tiles/WebMercatorQuad/{zoom}/{tile.x}/{tile.y}.tif?resampling={resampling}"
+    found = picture(client, f"{ITEM}/{address}&return_mask=false")[0]
+    left, bottom, right, top = MERCATOR.xy_bounds(tile)
+    pixel = (right - left) / 256
+    columns, rows = left + pixel * (np.arange(256) + 0.5), np.full(256, (bottom + top) / 2)
+    wanted, _ = transform("EPSG:3857", "EPSG:32736", columns, rows)
+    covered = found[128] > 0
+    assert covered.sum() > 100
+    assert np.abs(found[128] - np.array(wanted))[covered].max() < max(pixel, step)
 
 
 def test_classes_have_their_own_colours_and_the_rest_none(

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, Field
 from titiler.core.dependencies import DefaultDependency, HistogramParams
 
-from services.raster.rendering import Resampling
+from services.raster.rendering import Rendering, Resampling
 from services.tiles import colors
 from services.tiles.atlas import Source
 from triggers.http.problems import invalid_parameters
@@ -128,30 +128,34 @@ class Look:
 
 
 def look(source: Callable[..., Source]) -> Look:
-    """Whoever names bands gets them plainly. Else each part of the default gives way to the caller's."""
+    """Whoever names bands, or asks for values, gets them plainly. Else the caller's word replaces the default's."""
     shown = Depends(source)
 
-    async def bands(given: Source = shown, bidx: Bidx = None) -> Given:
-        return Given(indexes=bidx or given.rendering.bidx or None)
+    async def usual(request: Request, given: Source = shown, bidx: Bidx = None) -> Rendering:
+        is_raw = request.path_params.get("format") in colors.RAW
+        return (
+            Rendering(resampling=given.rendering.resampling) if bidx or is_raw else given.rendering
+        )
+
+    rest = Depends(usual)
+
+    async def bands(rendering: Rendering = rest, bidx: Bidx = None) -> Given:
+        return Given(indexes=bidx or rendering.bidx or None)
 
     async def painted(
-        given: Source = shown,
-        bidx: Bidx = None,
+        rendering: Rendering = rest,
         colormap_name: ColormapName = None,
         colormap: Colormap = None,
     ) -> Any:
         if colormap_name or colormap:
             return _colors(colormap_name, colormap)
-        if bidx:
-            return None
-        return given.rendering.colormap or _colors(given.rendering.colormap_name, None)
+        return rendering.colormap or _colors(rendering.colormap_name, None)
 
     async def render(
-        given: Source = shown, bidx: Bidx = None, rescale: Rescale = None, mask: Mask = None
+        rendering: Rendering = rest, rescale: Rescale = None, mask: Mask = None
     ) -> Given:
         ranges = [_range(one) for one in rescale or ()]
-        usual = [] if bidx else given.rendering.rescale
-        return Given(rescale=ranges or usual or None, add_mask=mask)
+        return Given(rescale=ranges or rendering.rescale or None, add_mask=mask)
 
     async def dataset(
         given: Source = shown,
