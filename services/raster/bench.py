@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from math import ceil, log2
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -12,11 +11,10 @@ from typing import Self
 
 from rasterio.io import DatasetReader
 from rasterio.shutil import copy as gdal_copy
-from rasterio.vrt import WarpedVRT
 
 from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput, ServiceUnavailable
-from services.raster import empty
+from services.raster import cutting, empty, place, tiling
 from services.raster.environment import gdal
 from services.raster.models import Cog, RasterInfo, Tile
 from services.raster.options import RasterOptions
@@ -24,8 +22,8 @@ from services.raster.proof import Facts, facts_of, read_back
 from services.raster.shipping import Shipment
 from services.raster.source import Source, Watch, found, opened
 from services.raster.spool import Spool, spooled
-from services.raster.tiers import BLOCK, Profile
-from services.raster.view import View, masked, view
+from services.raster.tiers import Profile
+from services.raster.view import masked, reprojected
 
 Report = Callable[[float, str], None]
 
@@ -126,7 +124,7 @@ class Bench:
     def _convert(self, file: Path, profile: Profile, report: Report) -> Facts:
         """GDAL works in a thread of its own, so that this one reports, and can stop it."""
         source = self._base or self._source()
-        watch = Watch(passes=3 if self._warps else 2)
+        watch = Watch(passes=3 if self._base is None and self._changes else 2)
         with ThreadPoolExecutor(1, "gdal") as threads:
             work = threads.submit(self._copy, source, file, profile, watch)
             try:
@@ -140,8 +138,9 @@ class Bench:
         return facts
 
     @property
-    def _warps(self) -> bool:
-        return self._base is None and (self.target_crs is not None or self.tile is not None)
+    def _reprojects(self) -> bool:
+        wanted, given = self.target_crs, self.info.grid.crs
+        return wanted is not None and place.parse(wanted) != place.parse(given)
 
     def _copy(self, source: Source, file: Path, profile: Profile, watch: Watch) -> Facts:
         with (
@@ -151,44 +150,44 @@ class Bench:
             self._shown(dataset, watch) as shown,
             masked(shown, lossless=profile.lossless) as ready,
         ):
-            overviews = _overviews(ready, kept=source is self._base)
-            options = {**profile.options(self.info), "OVERVIEWS": overviews}
+            options = profile.options(self.info, ready.width, ready.height)
+            if source is self._base and options["OVERVIEWS"] != "NONE":
+                options["OVERVIEWS"] = "AUTO"  # those that it has
             gdal_copy(ready, str(file), driver="COG", **options)
             return facts_of(ready, picture=not profile.lossless)
 
     @contextmanager
-    def _shown(self, dataset: DatasetReader, watch: Watch) -> Iterator[View]:
-        if self._base is not None:
+    def _shown(self, dataset: DatasetReader, watch: Watch) -> Iterator[DatasetReader]:
+        """What becomes the COG: the source where nothing has to change, else a copy that is like it.
+
+        A warped view would not do: GDAL goes over what it converts twice, and would warp it twice.
+        """
+        if self._base is not None or self._is_ready(dataset):
             yield dataset
             return
-        if self.tile and empty.is_hollow(dataset, self.info, self.tile, self.target_crs):
+        if self.tile and not self._reprojects and empty.is_hollow(dataset, self.info, self.tile):
             raise Empty
-        with (
-            view(dataset, self.info, self.target_crs, self.tile) as shown,
-            self._warped_once(shown, watch) as ready,
-        ):
-            yield ready
-
-    @contextmanager
-    def _warped_once(self, shown: View, watch: Watch) -> Iterator[View]:
-        """A warped view on disk: GDAL goes over what it converts twice, and would warp it twice."""
-        if not isinstance(shown, WarpedVRT):
-            yield shown
-            return
-        file = self.folder / "warped.tif"
-        gdal_copy(shown, str(file), driver="GTiff", **SCRATCH)
-        with opened(file, "the warped raster", watch) as warped:
-            if self.tile and empty.is_empty(warped):
+        file = self.folder / "part.tif"
+        self._put(dataset, file)
+        with opened(file, f"a copy of {self.info.source}", watch) as part:
+            if self.tile and empty.is_empty(part):
                 raise Empty
-            yield warped
+            yield part
 
+    @property
+    def _changes(self) -> bool:
+        return self.tile is not None or self._reprojects or self.info.grid.south_up
 
-def _overviews(shown: View, *, kept: bool) -> str:
-    """Of a strip of a few columns none are made: they could not be told apart by their width."""
-    levels = max(ceil(log2(max(shown.width, shown.height) / BLOCK)), 0)
-    if shown.width < 1 << levels:
-        return "NONE"
-    return "AUTO" if kept else "IGNORE_EXISTING"
+    def _is_ready(self, dataset: DatasetReader) -> bool:
+        return not self._changes and dataset.crs == place.parse(self.info.grid.crs)
+
+    def _put(self, dataset: DatasetReader, file: Path) -> None:
+        if self._reprojects and self.target_crs:
+            with reprojected(dataset, self.info, self.target_crs, self.tile) as warped:
+                gdal_copy(warped, str(file), driver="GTiff", **SCRATCH)
+        else:
+            part = self.tile or tiling.whole(self.info)
+            cutting.cut(dataset, self.info, part, file, SCRATCH)
 
 
 def _follow(work: Future[Facts], watch: Watch, file: Path, report: Report) -> None:

@@ -2,17 +2,15 @@
 
 from itertools import product
 
+from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
-from services.raster import place
 from services.raster.models import RasterInfo, Tile
 
 
-def is_hollow(dataset: DatasetReader, info: RasterInfo, tile: Tile, target_crs: str | None) -> bool:
+def is_hollow(dataset: DatasetReader, info: RasterInfo, tile: Tile) -> bool:
     """Whether the file keeps no block at all where the tile lies. Such blocks read as nodata."""
     if dataset.driver != "GTiff" or info.nodata is None or info.grid.south_up:
-        return False
-    if target_crs and place.parse(target_crs) != place.parse(info.grid.crs):
         return False
     high, wide = dataset.block_shapes[0]
     x, y = tile.offset
@@ -31,4 +29,8 @@ def is_empty(dataset: DatasetReader) -> bool:
 
 
 def _kept(dataset: DatasetReader, row: int, column: int) -> bool:
-    return dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1) is not None
+    """Where each band has blocks of its own, one of any band counts."""
+    apart = dataset.interleaving is Interleaving.band
+    bands = dataset.indexes if apart else (1,)
+    name = f"BLOCK_OFFSET_{column}_{row}"
+    return any(dataset.get_tag_item(name, "TIFF", bidx=band) is not None for band in bands)

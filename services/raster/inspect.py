@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 from rasterio.crs import CRS
-from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
 
 from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput
-from services.raster import kind, look, place
+from services.raster import cutting, kind, look, place
 from services.raster.environment import gdal
 from services.raster.models import Band, Color, Grid, RasterInfo, RasterType
 from services.raster.options import RasterOptions
@@ -102,7 +101,7 @@ def _describe(dataset: DatasetReader, blob: BlobInfo, input_crs: str | None) -> 
         bands=[_band(dataset, n, found) for n, found in enumerate(look.looks(dataset))],
         raster_type=raster_type,
         reason=reason,
-        has_mask=_has_mask(dataset),
+        has_mask=cutting.has_mask(dataset),
         has_palette="palette" in colors,
         palette=_palette(dataset, colors),
         classes=kind.classes(impression),
@@ -146,12 +145,6 @@ def _warnings(grid: Grid, crs: CRS) -> list[str]:
             "Its longitudes run from 0 to 360; maps show what lies beyond 180 only where asked."
         ]
     return []
-
-
-def _has_mask(dataset: DatasetReader) -> bool:
-    """Whether the file carries a mask of its own, beside nodata and alpha."""
-    flags = set(dataset.mask_flag_enums[0])
-    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
 
 def _taken(tag: str) -> datetime | None:

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
+from services.raster import blocks
 from services.raster.models import RasterInfo, Tier
 from services.raster.options import RasterOptions
 
-BLOCK = 512
-LARGEST_BLOCK = 16 << 20
-"""A block holds the cells of all bands, and several are in memory at once."""
 QUALITY = 85
 ORDER = (Tier.ANALYSIS, Tier.ARCHIVE, Tier.VISUALIZATION)
 """Lossless tiers first: what is made of them needs no second look at the source."""
@@ -26,11 +24,15 @@ class Profile:
     def lossless(self) -> bool:
         return self.quality is None
 
-    def options(self, info: RasterInfo) -> dict[str, str | int]:
-        """For GDAL's COG driver."""
+    def options(self, info: RasterInfo, width: int, height: int) -> dict[str, str | int]:
+        """For GDAL's COG driver, and an output of so many cells."""
+        block = blocks.size_of(width, height, info.cell_bytes)
         usual: dict[str, str | int] = {
             "COMPRESS": self.compression,
-            "BLOCKSIZE": block_size(info),
+            "BLOCKSIZE": block,
+            "OVERVIEWS": "IGNORE_EXISTING"
+            if blocks.has_overviews(width, height, block)
+            else "NONE",
             "OVERVIEW_RESAMPLING": "MODE" if info.is_categorical else "AVERAGE",
             "BIGTIFF": "IF_SAFER",
             "SPARSE_OK": "YES",
@@ -70,14 +72,6 @@ def predictor(info: RasterInfo) -> str:
     if info.dtype.startswith("float"):
         return "FLOATING_POINT"
     return "NO" if info.is_categorical else "STANDARD"
-
-
-def block_size(info: RasterInfo) -> int:
-    """Smaller where there are many bands, so that a block never fills the memory."""
-    size = BLOCK
-    while size > 128 and size * size * info.cell_bytes > LARGEST_BLOCK:
-        size //= 2
-    return size
 
 
 def in_order(tiers: list[Tier]) -> list[Tier]:

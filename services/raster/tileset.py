@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from core.blobs import BlobRef, Blobs
 from core.errors import BadInput
-from services.raster import place
+from services.raster import blocks, cutting, place
 from services.raster.environment import gdal
 from services.raster.models import Built, Cog, Grid, RasterInfo, Tier, Tile, TileSet
 from services.raster.options import RasterOptions
@@ -25,7 +25,7 @@ from services.raster.proof import facts_of, read_back
 from services.raster.shipping import Shipment
 from services.raster.source import opened
 from services.raster.spool import spooled
-from services.raster.tiers import profile_of
+from services.raster.tiers import Profile, profile_of
 
 PICTURE = 4096
 """Across and down, the small picture has no more cells than this."""
@@ -128,9 +128,15 @@ def _mosaic(full: Sequence[Built], output: Grid) -> dict[str, Any]:
         "maxzoom": finest,
         "quadkey_zoom": zoom,
         "bounds": [west, south, east, north],
-        "center": [(west + east) / 2, (south + north) / 2, zoom],
+        "center": [_middle(west, east), (south + north) / 2, zoom],
         "tiles": tiles,
     }
+
+
+def _middle(west: float, east: float) -> float:
+    """The longitude between them, also across the 180th meridian."""
+    middle = west + ((east - west) % 360 or 360.0) / 2
+    return middle if middle <= 180 else middle - 360
 
 
 def _overview(
@@ -150,7 +156,7 @@ def _overview(
         with gdal(options.cache_bytes):
             _put_together(blobs, full, output, shrink, plain, report, options)
             with opened(plain, "the overview") as dataset:
-                gdal_copy(dataset, str(file), driver="COG", **_options(profile.compression))
+                gdal_copy(dataset, str(file), driver="COG", **_options(profile, dataset))
                 facts = facts_of(dataset)
         cog = read_back(file, target, facts, profile, options)
         with Shipment(blobs, file, blobs.staged(target, token)) as shipment:
@@ -158,8 +164,11 @@ def _overview(
     return cog
 
 
-def _options(compression: str) -> dict[str, str | int]:
-    return {"COMPRESS": compression, "LEVEL": 1, "BLOCKSIZE": 512, "OVERVIEW_RESAMPLING": "NEAREST"}
+def _options(profile: Profile, dataset: DatasetReader) -> dict[str, str | int]:
+    cell = np.dtype(dataset.dtypes[0]).itemsize * dataset.count
+    block = blocks.size_of(dataset.width, dataset.height, cell)
+    fixed = {"BLOCKSIZE": block, "OVERVIEW_RESAMPLING": "NEAREST"}
+    return {"COMPRESS": profile.compression, "LEVEL": 1, **fixed}
 
 
 def _shrink(output: Grid, cog: Cog) -> int:
@@ -189,7 +198,7 @@ def _put_together(
         for done, (each, dataset) in enumerate(_datasets(blobs, full, options)):
             if target is None:
                 target = rasterio.open(plain, "w", **_profile(dataset, output, shrink, size))
-                _describe(target, dataset)
+                cutting.describe(target, dataset)
             _paste(target, dataset, _tile(each), shrink)
             report(0.9 * (done + 1) / len(full), f"putting together tile {done + 1}/{len(full)}")
     finally:
@@ -228,18 +237,11 @@ def _profile(
     }
 
 
-def _describe(target: DatasetWriter, dataset: DatasetReader) -> None:
-    target.colorinterp = dataset.colorinterp
-    target.descriptions = dataset.descriptions
-    target.units = dataset.units
-    target.scales, target.offsets = dataset.scales, dataset.offsets
-    if any(color.name == "palette" for color in dataset.colorinterp):
-        target.write_colormap(1, dataset.colormap(1))
-
-
 def _paste(target: DatasetWriter, dataset: DatasetReader, tile: Tile, shrink: int) -> None:
     x, y = (at // shrink for at in tile.offset)
     wide = min(ceil(tile.width / shrink), target.width - x)
     high = min(ceil(tile.height / shrink), target.height - y)
-    cells = dataset.read(out_shape=(dataset.count, high, wide))
-    target.write(cells, window=Window(x, y, wide, high))  # type: ignore[call-arg]
+    window = Window(x, y, wide, high)  # type: ignore[call-arg]
+    target.write(dataset.read(out_shape=(dataset.count, high, wide)), window=window)
+    if cutting.has_mask(dataset):
+        target.write_mask(dataset.read_masks(1, out_shape=(high, wide)), window=window)

@@ -6,6 +6,7 @@ from typing import Any
 from affine import Affine
 from rasterio.warp import calculate_default_transform
 
+from core.errors import BadInput
 from services.raster import place
 from services.raster.models import Grid, RasterInfo, Tile
 from services.raster.options import RasterOptions
@@ -27,8 +28,10 @@ def plan(
     overlap: int = 0,
 ) -> list[Tile]:
     """Tiles that cover the output, row by row. Neighbours share `overlap` cells on the east and south."""
+    if overlap >= size:
+        raise BadInput(f"an overlap of {overlap} cells needs tiles of more than {size}")
     output = output_grid(info, target_crs)
-    wide, high = _edges(info, output, size)
+    wide, high = _edges(info, output, size, overlap)
     columns = spans(output.width, wide, overlap)
     rows = spans(output.height, high, overlap)
     return [
@@ -58,9 +61,15 @@ def north_up(grid: Grid) -> Grid:
     return grid.model_copy(update={"transform": flipped})
 
 
+def whole(info: RasterInfo) -> Tile:
+    """All of it as one tile, north up."""
+    output = north_up(info.grid)
+    return _tile(output, 0, 0, (0, output.width), (0, output.height))
+
+
 def spans(length: int, edge: int, overlap: int) -> list[tuple[int, int]]:
     """Cut a length into edges; a rest too short to be worth a tile belongs to the one before it."""
-    shortest = max(overlap, BLOCK, edge // 4)
+    shortest = max(overlap + 1, BLOCK, edge // 4)
     count = max(1, ceil(length / edge))
     if count > 1 and length - (count - 1) * edge < shortest:
         count -= 1
@@ -68,12 +77,12 @@ def spans(length: int, edge: int, overlap: int) -> list[tuple[int, int]]:
     return [(n * edge, min(end, length)) for n, end in enumerate(ends)]
 
 
-def _edges(info: RasterInfo, output: Grid, size: int) -> tuple[int, int]:
+def _edges(info: RasterInfo, output: Grid, size: int, overlap: int) -> tuple[int, int]:
     """Columns and rows of a tile: multiples of the block, `size` squared cells in all."""
     if not info.striped or output.crs != info.grid.crs:
         return size, size
     wide = min(max(size, _up(output.width)), WIDEST)
-    return wide, max(BLOCK, size * size // wide // BLOCK * BLOCK)
+    return wide, max(_up(overlap + 1), size * size // wide // BLOCK * BLOCK)
 
 
 def _up(length: int) -> int:

@@ -1,4 +1,4 @@
-"""A dataset as its COG shall show it: with a CRS, north up, reprojected where that was asked."""
+"""A dataset as its COG shall show it: reprojected, or with an alpha band where JPEG needs one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,22 +17,17 @@ View = DatasetReader | WarpedVRT
 
 
 @contextmanager
-def view(
-    dataset: DatasetReader, info: RasterInfo, target_crs: str | None, tile: Tile | None = None
-) -> Iterator[View]:
-    """The dataset itself where nothing has to change, so that its mask and every value stay."""
-    source_crs = place.parse(info.grid.crs)
-    wanted = place.parse(target_crs) if target_crs else source_crs
-    if tile is None and wanted == source_crs == dataset.crs and not info.grid.south_up:
-        yield dataset
-        return
-    shape = _same_cells(dataset) if wanted == source_crs else _new_cells(info)
+def reprojected(
+    dataset: DatasetReader, info: RasterInfo, target_crs: str, tile: Tile | None = None
+) -> Iterator[WarpedVRT]:
+    classes = info.is_categorical
     with WarpedVRT(
         dataset,
-        src_crs=source_crs,
-        crs=wanted,
-        **{**shape, **(_of(tile) if tile else {})},
-        **_empty(info, wanted != source_crs),
+        src_crs=place.parse(info.grid.crs),
+        crs=place.parse(target_crs),
+        resampling=Resampling.nearest if classes else Resampling.bilinear,
+        **(_of(tile) if tile else {}),
+        **_empty(info),
     ) as vrt:
         yield vrt
 
@@ -51,23 +46,9 @@ def _of(tile: Tile) -> dict[str, Any]:
     return {"width": tile.width, "height": tile.height, "transform": Affine(*tile.transform)}
 
 
-def _same_cells(dataset: DatasetReader) -> dict[str, Any]:
-    """The same cells, the northernmost row first."""
-    grid = dataset.transform
-    if grid.e > 0:
-        grid = Affine(grid.a, 0, grid.c, 0, -grid.e, grid.f + grid.e * dataset.height)
-    size = {"width": dataset.width, "height": dataset.height}
-    return {**size, "transform": grid, "resampling": Resampling.nearest}
-
-
-def _new_cells(info: RasterInfo) -> dict[str, Any]:
-    classes = info.is_categorical
-    return {"resampling": Resampling.nearest if classes else Resampling.bilinear}
-
-
-def _empty(info: RasterInfo, reprojected: bool) -> dict[str, Any]:
+def _empty(info: RasterInfo) -> dict[str, Any]:
     """How cells that the source does not cover stay empty: by nodata, else NaN, else an alpha band."""
-    if info.nodata is not None or info.has_alpha or not (reprojected or info.has_mask):
+    if info.nodata is not None or info.has_alpha:
         return {}
     if info.dtype.startswith("float") and not info.has_mask:
         return {"nodata": nan}

@@ -128,7 +128,7 @@ class Atlas:
         """Those of an item that meet a box: one, or some of a tile set."""
         key = chosen(item, asset)
         if key == TILES:
-            return self._tile_set(item).within(box).refs
+            return self._tile_set(item).some(box)
         return [shown_ref(item["assets"][key].get("href"), f"Asset {key!r} of {item['id']}")]
 
     def _common(self, query: Document, head: Head, asset: str | None) -> Rendering:

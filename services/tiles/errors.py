@@ -48,7 +48,7 @@ def told() -> Iterator[None]:
         raise OutsideBounds("No raster covers this place.") from None
     except ASKED_WRONGLY as error:
         raise CannotShow(str(error)) from None
-    except (RioTilerError, WarpOptionsError, CRSError, CPLE_BaseError):
+    except (RioTilerError, WarpOptionsError, CRSError, CPLE_BaseError, OverflowError):
         raise CannotShow("The raster cannot be shown this way, or not there.") from None
     except RasterioError:
         raise ServiceUnavailable("A raster could not be read from storage") from None

@@ -24,6 +24,11 @@ from services.tiles.opener import Opener
 
 THREADS = 4
 """How many rasters of one picture are read at the same time."""
+SMOOTH = frozenset({"bilinear", "cubic", "cubic_spline", "lanczos"})
+UNSCALED = {"XSCALE": 1, "YSCALE": 1}
+"""A COG has overviews, so GDAL need not blur what it shrinks by less than two: that would take most of the time."""
+POINT = 1e-7
+"""Degrees: a centimetre, since a box without any extent meets nothing."""
 EDGE = 1e-6
 """This share of a picture is less than a pixel."""
 
@@ -50,8 +55,14 @@ class CogReader(Reader):
     def read(self, indexes: Any = None, expression: Any = None, **more: Any) -> ImageData:
         return super().read(indexes=self._there(indexes), expression=expression, **more)
 
-    def part(self, bbox: Any, *args: Any, indexes: Any = None, **more: Any) -> ImageData:
-        return super().part(bbox, *args, indexes=self._there(indexes), **more)
+    def part(  # type: ignore[override]
+        self, bbox: Any, dst_crs: CRS | None = None, bounds_crs: CRS = WGS84_CRS, **more: Any
+    ) -> ImageData:
+        smooth = more.get("reproject_method") in SMOOTH and (dst_crs or bounds_crs) != self.crs
+        given: dict[str, Any] = {**more, "indexes": self._there(more.get("indexes"))}
+        if smooth:
+            given["vrt_options"] = UNSCALED
+        return super().part(bbox, dst_crs=dst_crs, bounds_crs=bounds_crs, **given)
 
     def point(self, lon: float, lat: float, *args: Any, **more: Any) -> PointData:
         return super().point(
@@ -149,7 +160,8 @@ class MosaicReader(BaseReader):
         """Of the first raster that has a value there."""
         east, north = (axis[0] for axis in transform(coord_crs, WGS84_CRS, [lon], [lat])[:2])
         answer: PointData | None = None
-        for ref in self.input.within((east, north, east, north)).refs:
+        box = (east - POINT, north - POINT, east + POINT, north + POINT)
+        for ref in self.input.within(box).refs:
             try:
                 found = self._read(ref, lambda r: r.point(lon, lat, coord_crs=coord_crs, **more))
             except PointOutsideBounds:

@@ -47,12 +47,14 @@ class TileSet:
         low, high = self.index.boxes.min(axis=0), self.index.boxes.max(axis=0)
         return float(low[0]), float(low[1]), float(high[2]), float(high[3])
 
-    def within(self, box: Box) -> Found:
+    def some(self, box: Box) -> list[BlobRef]:
         refs = self.index.within(box)
+        return [self.overview] if self.overview and len(refs) > self.most else refs
+
+    def within(self, box: Box) -> Found:
+        refs = self.some(box)
         if len(refs) <= self.most:
             return Found(refs)
-        if self.overview:
-            return Found([self.overview])
         raise TooManyRasters(
             f"{len(refs)} files of this raster meet here; one picture may open {self.most}. "
             "Zoom in, or ask for a smaller part."

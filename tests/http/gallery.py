@@ -15,7 +15,7 @@ from core.memory_catalog import MemoryCatalog
 from services.raster import cog
 from services.raster.environment import gdal
 from services.raster.inspect import inspect
-from services.raster.models import RasterInfo, Tier
+from services.raster.models import COG_TYPE, RasterInfo, Tier
 from services.raster.rendering import Rendering, as_renders, default
 from services.tiles.grids import MERCATOR
 from triggers.http.app import WebApp, create_app
@@ -110,7 +110,7 @@ class Gallery:
 
 
 def asset(ref: str, **more: Any) -> dict[str, Any]:
-    return {"href": str(ref), "type": cog.CONTENT_TYPE, "roles": ["data"], **more}
+    return {"href": str(ref), "type": COG_TYPE, "roles": ["data"], **more}
 
 
 def tiff(cells: np.ndarray, tile: Tile, **profile: Any) -> bytes:
@@ -118,8 +118,9 @@ def tiff(cells: np.ndarray, tile: Tile, **profile: Any) -> bytes:
     west, south, east, north = MERCATOR.xy_bounds(tile)
     grid = Affine((east - west) / width, 0, west, 0, (south - north) / height, north)
     size = {"count": count, "height": height, "width": width, "dtype": cells.dtype}
+    placed = {"crs": "EPSG:3857", "transform": grid, **size, **profile}
     with gdal(), MemoryFile() as memory:
-        with memory.open(driver="GTiff", crs="EPSG:3857", transform=grid, **size, **profile) as out:
+        with memory.open(driver="GTiff", **placed) as out:
             out.write(cells)
         return memory.read()
 

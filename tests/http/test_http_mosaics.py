@@ -179,6 +179,13 @@ def test_holes_of_the_newest_are_filled_by_the_older(
     assert client.get(f"{COLLECTION}/point/31.25,-0.8789").json()["values"] == [10]
 
 
+def test_a_giant_raster_is_part_of_its_collection(gallery: Gallery, client: httpx.Client) -> None:
+    giant(gallery, QUARTERS)
+    assert picture(client, tile_of(COLLECTION, QUARTERS[3]))[0, 9, 9] == 40
+    found = client.get(f"{COLLECTION}/WebMercatorQuad/tilejson.json")
+    assert found.status_code == 200
+
+
 def test_long_series_of_one_place_are_no_trouble(gallery: Gallery, client: httpx.Client) -> None:
     """The top one hides the rest, so that how many there are does not count."""
     shown = asset(gallery.store(flat(20))[0])
@@ -280,6 +287,15 @@ def test_a_search_shows_nothing_outside_its_box(gallery: Gallery, client: httpx.
 def test_a_search_that_is_none_is_refused(client: httpx.Client, body: dict[str, Any]) -> None:
     answer = client.post("/api/mosaics/searches", json=body)
     assert (answer.status_code, check_envelope(answer)["code"]) == (422, "invalid_parameters")
+
+
+@pytest.mark.parametrize(
+    "query", ["bbox=1,2,3", "bbox=1.2.3,4,5,6", "bbox=a,b,c,d", "datetime=soon", "datetime=';--"]
+)
+def test_a_filter_that_is_none_is_named(client: httpx.Client, query: str) -> None:
+    answer = client.get(f"{COLLECTION}/info?{query}")
+    name = query.partition("=")[0]
+    assert [error["parameter"] for error in check_envelope(answer)["errors"]] == [name]
 
 
 @pytest.mark.parametrize("shape", [{"type": "Nonsense"}, {}, {"type": "Polygon"}])

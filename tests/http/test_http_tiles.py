@@ -8,12 +8,15 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from affine import Affine
+from rasterio.warp import transform
 from rio_tiler.colormap import cmap
 
 from core.blobs import BlobRef
 from infrastructure.blobs import AzureBlobs
 from services.raster.rendering import Rendering
 from services.tiles import opener
+from services.tiles.grids import MERCATOR
 from tests.http.gallery import SIDE, TILE, Gallery, asset, pixels, ramp
 from tests.http.house import serving
 from tests.http.test_http_problems import check_envelope
@@ -67,6 +70,29 @@ def test_a_raster_is_coloured_as_its_item_says(gallery: Gallery, client: httpx.C
     shades = (cells[0] / 1000 * 255).astype("uint8")
     wanted = np.array([cmap.get("terrain")[n] for n in range(256)])[shades]
     assert (picture(client, PICTURE).transpose(1, 2, 0) == wanted).all()
+
+
+@pytest.mark.parametrize("zoom", [10, 12, 13])
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear", "average"])
+def test_a_raster_in_another_crs_lies_where_it_should(
+    gallery: Gallery, client: httpx.Client, zoom: int, resampling: str
+) -> None:
+    """Each cell holds its easting, so that a tile tells where its pixels were taken from."""
+    west, step = 250_000.0, 30.0
+    eastings = np.arange(2048) * step + west + step / 2
+    cells = np.tile(eastings, (1, 2048, 1))
+    grid = Affine(step, 0, west, 0, -step, 9_940_000)
+    gallery.hang(cells, crs="EPSG:32736", transform=grid)
+    tile = MERCATOR.tile(31.05, -0.8, zoom)
+    address = f"tiles/WebMercatorQuad/{zoom}/{tile.x}/{tile.y}.tif?resampling={resampling}"
+    found = picture(client, f"{ITEM}/{address}&return_mask=false")[0]
+    left, bottom, right, top = MERCATOR.xy_bounds(tile)
+    pixel = (right - left) / 256
+    columns, rows = left + pixel * (np.arange(256) + 0.5), np.full(256, (bottom + top) / 2)
+    wanted, _ = transform("EPSG:3857", "EPSG:32736", columns, rows)
+    covered = found[128] > 0
+    assert covered.sum() > 100
+    assert np.abs(found[128] - np.array(wanted))[covered].max() < max(pixel, step)
 
 
 def test_classes_have_their_own_colours_and_the_rest_none(
@@ -288,7 +314,7 @@ def test_a_client_that_has_a_tile_is_not_sent_it_again(
 def test_nothing_but_what_was_made_here_is_opened(
     gallery: Gallery, client: httpx.Client, href: str | None
 ) -> None:
-    """R28: whatever an item says, no other address, no local file and no raw upload is read."""
+    """R123: whatever an item says, no other address, no local file and no raw upload is read."""
     gallery.add("a", {"analysis": {"href": href, "type": "image/tiff"}})
     answer = client.get(PICTURE)
     assert (answer.status_code, check_envelope(answer)["code"]) == (422, "cannot_show")
@@ -422,6 +448,42 @@ def test_places_at_the_end_of_the_world_are_no_accident(
     gallery.hang(ramp())
     answer = client.get(f"{ITEM}/{address}")
     assert answer.status_code < 500, answer.text
+
+
+@pytest.mark.parametrize("endpoint", ["feature.png", "statistics"])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"type": "Point", "coordinates": [31, -0.9]},
+        {"type": "LineString", "coordinates": [[31, -0.9], [31.1, -0.9]]},
+        {"type": "Polygon", "coordinates": []},
+        {"type": "Polygon", "coordinates": [[[1e300, 0], [1e301, 0], [1e301, 1e300], [1e300, 0]]]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]},
+        {"type": "Polygon", "coordinates": [[[31, -1], [31, -1], [31, -1], [31, -1]]]},
+        {"type": "GeometryCollection", "geometries": []},
+        None,
+    ],
+)
+def test_odd_shapes_are_no_accident(
+    gallery: Gallery, client: httpx.Client, endpoint: str, geometry: Any
+) -> None:
+    gallery.hang(ramp())
+    shape = {"type": "Feature", "properties": {}, "geometry": geometry}
+    answer = client.post(f"{ITEM}/{endpoint}", json=shape)
+    assert answer.status_code < 500, answer.text
+
+
+def test_many_shapes_are_too_many(gallery: Gallery, client: httpx.Client) -> None:
+    gallery.hang(ramp())
+    shape = {
+        "type": "Feature",
+        "properties": {},
+        "geometry": {"type": "Polygon", "coordinates": [[[31, -1], [31.1, -1], [31, 0], [31, -1]]]},
+    }
+    few = {"type": "FeatureCollection", "features": [shape] * 2}
+    assert len(client.post(f"{ITEM}/statistics", json=few).json()["features"]) == 2
+    answer = client.post(f"{ITEM}/statistics", json={**few, "features": [shape] * 21})
+    assert [error["parameter"] for error in check_envelope(answer)["errors"]] == ["features"]
 
 
 def test_an_item_that_is_not_there_is_not_found(gallery: Gallery, client: httpx.Client) -> None:

@@ -346,6 +346,15 @@ def test_a_worker_that_dies_while_storing_leaves_the_old_cog_alone():
     assert blobs.read(TARGET) == b"the old one"
 
 
+@pytest.mark.parametrize(("width", "height"), [(512, 700), (1024, 1500), (2048, 2600), (513, 1024)])
+def test_a_cog_whose_overview_is_one_block_wide_is_valid_everywhere(width, height):
+    """Validators take a block as wide as its image for rows, so blocks of another size are written."""
+    cells = np.add.outer(np.arange(height), np.arange(width)).astype("uint16")
+    blobs = holding(tiff(cells))
+    assert build(blobs).valid
+    assert np.array_equal(pixels(blobs.read(TARGET))[0], cells)
+
+
 def test_building_again_gives_the_same_bytes():
     blobs = holding(sample.dem(256))
     assert build(blobs).sha256 == build(blobs).sha256

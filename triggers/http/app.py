@@ -100,7 +100,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 def _tiles(app: FastAPI, services: Services) -> list[APIRouter]:
     if not services.tiles:
         return []
-    from triggers.http import tiles  # noqa: PLC0415 - titiler takes a second to import
+    from triggers.http import tiles  # noqa: PLC0415 - titiler takes two seconds to import
 
     app.state.atlas = tiles.atlas(services)
     app.state.tile_turns = Semaphore(tiles.BUSY)

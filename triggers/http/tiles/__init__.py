@@ -1,6 +1,6 @@
 """Tiles, previews and values of everything in the catalog that is a raster, through titiler.
 
-Importing this takes a second, so it is imported when the web app is made, and only where tiles are on.
+Importing this takes two seconds, so it is imported when the web app is made, and only where tiles are on.
 """
 
 from functools import cache

@@ -1,5 +1,6 @@
 """titiler's endpoints, over what the catalog has instead of any address a caller names."""
 
+import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -29,6 +30,9 @@ from triggers.http.tiles.parameters import (
     no_process,
 )
 from triggers.http.tiles.route import TileRoute
+
+# It notes every picture, and says nothing of it but that.
+logging.getLogger("titiler").setLevel(logging.WARNING)
 
 LEFT_OUT = (
     "/info.geojson",
@@ -118,8 +122,8 @@ def router_of(
         histogram_dependency=Histogram,
         img_preview_dependency=Size,
         img_part_dependency=Size,
-        process_dependency=no_process,
-        environment_dependency=_environment,
+        process_dependency=cast(Any, no_process),
+        environment_dependency=cast(Any, _environment),
         supported_tms=GRIDS,
         render_func=_render,
         add_viewer=False,
@@ -130,7 +134,7 @@ def _open(source: Source, tms: Any = MERCATOR) -> Any:
     return source.read(tms)
 
 
-def _environment() -> dict[str, Any]:
+async def _environment() -> dict[str, Any]:
     return ENVIRONMENT
 
 

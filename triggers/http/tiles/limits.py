@@ -1,5 +1,6 @@
 """How much one picture may be. What titiler's own parameters leave open is checked here, before any of them is read."""
 
+import json
 import re
 from math import isfinite
 from typing import Any
@@ -15,6 +16,7 @@ ZOOM = 24
 COVER = 10
 CRS = re.compile(r"(?i)epsg:\d{4,6}|ogc:crs84")
 """Other forms of naming a CRS let PROJ look into files."""
+SHAPES = 20
 FAR = 1e9
 """No CRS counts so far, in whatever unit."""
 WHOLE = {
@@ -44,9 +46,19 @@ async def within_limits(request: Request) -> None:
         wrong.append(
             _wrong("query", "width", "width and height come together; max_size keeps the shape")
         )
-    wrong += _places(path)
+    wrong += _places(path) + await _shapes(request)
     if wrong:
         raise invalid_parameters(wrong)
+
+
+async def _shapes(request: Request) -> list[dict[str, Any]]:
+    """Each shape is read on its own, so a collection of many would take its time."""
+    try:
+        body: Any = json.loads(await request.body() or b"null")
+        count = len(body["features"])
+    except (ValueError, TypeError, KeyError):  # no collection, or no JSON, which is told elsewhere
+        return []
+    return [_wrong("body", "features", f"at most {SHAPES} features")] if count > SHAPES else []
 
 
 def _numbers(place: str, given: Any, limits: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:

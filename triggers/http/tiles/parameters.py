@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, Field
 from titiler.core.dependencies import DefaultDependency, HistogramParams
 
-from services.raster.rendering import Resampling
+from services.raster.rendering import Rendering, Resampling
 from services.tiles import colors
 from services.tiles.atlas import Source
 from triggers.http.problems import invalid_parameters
@@ -113,7 +113,7 @@ class Histogram(HistogramParams):
     ] = None
 
 
-def no_process() -> None:
+async def no_process() -> None:
     """Pictures are not computed upon."""
 
 
@@ -128,32 +128,36 @@ class Look:
 
 
 def look(source: Callable[..., Source]) -> Look:
-    """Whoever names bands gets them plainly. Else each part of the default gives way to the caller's."""
+    """Whoever names bands, or asks for values, gets them plainly. Else the caller's word replaces the default's."""
     shown = Depends(source)
 
-    def bands(given: Source = shown, bidx: Bidx = None) -> Given:
-        return Given(indexes=bidx or given.rendering.bidx or None)
+    async def usual(request: Request, given: Source = shown, bidx: Bidx = None) -> Rendering:
+        is_raw = request.path_params.get("format") in colors.RAW
+        return (
+            Rendering(resampling=given.rendering.resampling) if bidx or is_raw else given.rendering
+        )
 
-    def painted(
-        given: Source = shown,
-        bidx: Bidx = None,
+    rest = Depends(usual)
+
+    async def bands(rendering: Rendering = rest, bidx: Bidx = None) -> Given:
+        return Given(indexes=bidx or rendering.bidx or None)
+
+    async def painted(
+        rendering: Rendering = rest,
         colormap_name: ColormapName = None,
         colormap: Colormap = None,
     ) -> Any:
         if colormap_name or colormap:
             return _colors(colormap_name, colormap)
-        if bidx:
-            return None
-        return given.rendering.colormap or _colors(given.rendering.colormap_name, None)
+        return rendering.colormap or _colors(rendering.colormap_name, None)
 
-    def render(
-        given: Source = shown, bidx: Bidx = None, rescale: Rescale = None, mask: Mask = None
+    async def render(
+        rendering: Rendering = rest, rescale: Rescale = None, mask: Mask = None
     ) -> Given:
         ranges = [_range(one) for one in rescale or ()]
-        usual = [] if bidx else given.rendering.rescale
-        return Given(rescale=ranges or usual or None, add_mask=mask)
+        return Given(rescale=ranges or rendering.rescale or None, add_mask=mask)
 
-    def dataset(
+    async def dataset(
         given: Source = shown,
         nodata: Nodata = None,
         unscale: Unscale = None,
@@ -168,11 +172,11 @@ def look(source: Callable[..., Source]) -> Look:
     return Look(bands, painted, render, dataset)
 
 
-def all_bands(bidx: Bidx = None) -> Given:
+async def all_bands(bidx: Bidx = None) -> Given:
     return Given(indexes=bidx)
 
 
-def as_stored(nodata: Nodata = None, unscale: Unscale = None) -> Given:
+async def as_stored(nodata: Nodata = None, unscale: Unscale = None) -> Given:
     """The values themselves, between which nothing is invented."""
     return Given(nodata=nodata, unscale=unscale)
 

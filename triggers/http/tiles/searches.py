@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from triggers.http.tiles.sources import TheAtlas
+from triggers.http.tiles.sources import MOMENTS, TheAtlas
 
 router = APIRouter(prefix="/api/mosaics/searches", tags=["tiles"])
 
@@ -23,7 +23,7 @@ class Search(BaseModel):
     ids: Annotated[list[str] | None, Field(max_length=500)] = None
     bbox: tuple[Degrees, Degrees, Degrees, Degrees] | None = None
     intersects: dict[str, Any] | None = None
-    datetime: Annotated[str | None, Field(max_length=100)] = None
+    datetime: Annotated[str | None, Field(pattern=MOMENTS)] = None
     filter: dict[str, Any] | None = None
     filter_lang: Annotated[str | None, Field(alias="filter-lang", pattern="^cql2-json$")] = None
     query: dict[str, Any] | None = None

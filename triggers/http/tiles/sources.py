@@ -8,6 +8,8 @@ from services.tiles.atlas import Atlas, Source
 from triggers.http.tiles.route import seen
 
 NAME = r"^[^\x00-\x1f/]+$"
+MOMENTS = r"^(\.\.|[\dTtZz:.+-]{4,40})(/(\.\.|[\dTtZz:.+-]{4,40})?)?$"
+BOX = r"^-?\d{1,3}(\.\d+)?(,-?\d{1,3}(\.\d+)?){3}$"
 Collection = Annotated[str, Path(pattern=NAME, max_length=256, description="A collection.")]
 Item = Annotated[str, Path(pattern=NAME, max_length=256, description="An item of it.")]
 Search = Annotated[
@@ -19,11 +21,11 @@ Asset = Annotated[
 ]
 When = Annotated[
     str | None,
-    Query(alias="datetime", max_length=100, description="A moment, or two with a / between."),
+    Query(alias="datetime", pattern=MOMENTS, description="A moment, or two with a / between."),
 ]
 Where = Annotated[
     str | None,
-    Query(pattern=r"^-?[\d.]+(,-?[\d.]+){3}$", max_length=100, description="west,south,east,north"),
+    Query(pattern=BOX, max_length=100, description="west,south,east,north"),
 ]
 Ids = Annotated[list[str] | None, Query(max_length=100, description="Only these items.")]
 

@@ -31,7 +31,7 @@ Format = Annotated[Literal["png", "webp", "jpeg"], Query(description="Of the til
 Ignored = Annotated[str | None, Query(description="Ignored.", max_length=200)]
 
 
-def ogc(
+async def ogc(
     service: Ignored = None,
     request: Ignored = None,
     version: Ignored = None,
