@@ -12,10 +12,15 @@ from rasterio.io import MemoryFile
 from core.blobs import BlobRef
 from core.errors import BadInput
 from core.memory_blobs import MemoryBlobs
+from core.memory_catalog import MemoryCatalog
+from core.states import JobStatus
+from core.testing import run_job
+from jobs.process_raster import ProcessRaster
 from services.raster import cog
 from services.raster.inspect import inspect
 from services.raster.models import Cog, RasterInfo, RasterType, Tier
 from services.stac.item import item
+from tests.support.stac import problems
 
 pytestmark = pytest.mark.shared_data
 
@@ -58,7 +63,12 @@ HUGE = "raster/cog_world.tif"
 WHOLE = 1024
 """Up to this size a look sees every cell, so its statistics are exact."""
 
+DEMS = [
+    "dem/los_angeles_dem_geoid.tif",
+    *(f"dem/los_angeles_tile_{n}.tif" for n in range(4)),
+]
 NAMES = [
+    *DEMS,
     *(f"raster/{name}" for name in TYPES),
     *(
         f"raster/{name}.tif"
@@ -95,7 +105,7 @@ def build(blobs: MemoryBlobs, info: RasterInfo, target_crs: str | None = None) -
 def test_no_file_is_left_out(shared: Path):
     found = [
         f"{file.parent.name}/{file.name}"
-        for folder in ("raster", "broken")
+        for folder in ("raster", "dem", "broken")
         for file in (shared / "data" / folder).iterdir()
     ]
     assert sorted(found) == sorted([*NAMES, *REFUSED])
@@ -182,6 +192,50 @@ def test_what_is_reprojected_lies_where_its_source_lay(shared: Path, name: str):
     if name != "raster/goes.tif":  # its corners look past the earth
         assert made.grid.bounds == pytest.approx(info.grid.bounds_lonlat, abs=step)
     assert made.dtype == info.dtype
+
+
+@pytest.mark.parametrize("name", [name for name in (*NAMES, *REFUSED) if name != HUGE])
+def test_the_whole_job_ends_in_an_item_or_in_one_refusal(shared: Path, name: str):
+    """R79: what cannot be used is refused at the first attempt, and nothing of it is left."""
+    blobs, ref = holding(shared, name)
+    catalog = MemoryCatalog()
+    job = ProcessRaster(source=ref, collection="real", item_id="one", tiers=list(Tier))
+    run = run_job(job, blobs=blobs, catalog=catalog)
+    if name in REFUSED:
+        assert (run.status, run.error["code"]) == (JobStatus.FAILED, "bad_input")
+        assert [task.attempts for task in run.tasks("look")] == [1]
+        assert catalog.collections() == []
+        return
+    assert run.status is JobStatus.COMPLETED
+    found = catalog.item("real", "one")
+    assert problems(found) == []
+    made = {cog.tier for cog in run.result.cogs} | {each.tier for each in run.result.skipped}
+    assert made == set(Tier)
+
+
+@pytest.mark.slow
+def test_a_picture_of_the_earth_is_tiled_and_put_together_again(shared: Path):
+    """R70, R71: 648 million cells in tiles of 8,192; from afar they look as the source does."""
+    blobs, ref = holding(shared, HUGE)
+    catalog = MemoryCatalog()
+    run = run_job(
+        ProcessRaster(source=ref, collection="earth", item_id="one", tile_size=8192),
+        blobs=blobs,
+        catalog=catalog,
+        expect=JobStatus.COMPLETED,
+    )
+    tiles = run.result.tiles
+    assert (tiles.grid.width, tiles.grid.height) == (36_000, 18_000)
+    assert tiles.tiles + tiles.empty == 10
+    with (
+        MemoryFile(blobs.read(ref)) as one,
+        MemoryFile(blobs.read(tiles.overview.ref)) as two,
+        one.open() as source,
+        two.open() as picture,
+    ):
+        wanted = source.read(1, out_shape=(picture.height, picture.width))
+        assert (wanted == picture.read(1)).mean() > 0.97
+    assert catalog.item("earth", "one")["properties"]["proj:shape"] == [18_000, 36_000]
 
 
 def north_up(bounds: list[float]) -> tuple[float, float, float, float]:

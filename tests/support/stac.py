@@ -1,6 +1,11 @@
-"""Small STAC documents, made by hand."""
+"""Small STAC documents, made by hand, and the schemas that every document must fit."""
 
+import json
 from typing import Any
+
+from jsonschema import Draft7Validator
+from pystac.validation.local_validator import get_local_schema_cache
+from referencing import Registry, Resource
 
 Document = dict[str, Any]
 
@@ -42,3 +47,16 @@ def item(
         "links": [],
         "assets": {"analysis": {"href": f"silver/rasters/{name}.tif", "roles": ["data"]}},
     }
+
+
+def schema(part: str) -> Draft7Validator:
+    """STAC's own, of items or collections, as pystac ships it."""
+    schemas = get_local_schema_cache()
+    known = [(name, Resource.from_contents(schema)) for name, schema in schemas.items()]
+    wanted = next(schema for name, schema in schemas.items() if f"v1.1.0/{part}-spec" in name)
+    return Draft7Validator(wanted, registry=Registry().with_resources(known))
+
+
+def problems(document: dict[str, Any], part: str = "item") -> list[str]:
+    found = json.loads(json.dumps(document, allow_nan=False))
+    return [error.message for error in schema(part).iter_errors(found)]

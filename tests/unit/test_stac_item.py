@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from affine import Affine
-from jsonschema import Draft7Validator
-from pystac.validation.local_validator import get_local_schema_cache
 from rasterio.io import MemoryFile
-from referencing import Registry, Resource
 
 from core.blobs import BlobRef
 from core.errors import BadInput
@@ -22,22 +19,10 @@ from services.raster.models import Tier
 from services.stac import existing, rules
 from services.stac.collection import ITEM_ASSETS, of_rasters, standard
 from services.stac.item import item
+from tests.support.stac import problems
 
 SOURCE = BlobRef("bronze/uploads/source.tif")
 TARGET = BlobRef("silver/cogs/source/analysis.tif")
-
-
-def schema(part: str) -> Draft7Validator:
-    """STAC's own, of items or collections, as pystac ships it."""
-    schemas = get_local_schema_cache()
-    known = [(name, Resource.from_contents(schema)) for name, schema in schemas.items()]
-    wanted = next(schema for name, schema in schemas.items() if f"v1.1.0/{part}-spec" in name)
-    return Draft7Validator(wanted, registry=Registry().with_resources(known))
-
-
-def problems(document: dict[str, Any], part: str = "item") -> list[str]:
-    found = json.loads(json.dumps(document, allow_nan=False))
-    return [error.message for error in schema(part).iter_errors(found)]
 
 
 def tiff(crs: str = "EPSG:32736", taken: str = "", **profile: object) -> bytes:
