@@ -64,4 +64,4 @@ class ProcessRaster(
 
     @fan_in(convert, look, queue=HEAVY, timeout=minutes(60))
     def publish(self, ctx: Context, built: Results[Built], info: RasterInfo) -> Published:
-        return publishing.publish(ctx, info, built, self.asked)
+        return publishing.publish(ctx, info, built, self.asked, self)

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from core.reconciler import Reconciler
 from core.registry import Registry, discover
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.blobs import AzureBlobs
+from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
@@ -49,6 +51,7 @@ class Services:
 
     settings: Settings
     database: Database
+    catalog_database: Database
     registry: Registry
     machine: CoreMachine
     queue: Queue
@@ -58,23 +61,32 @@ class Services:
     def close(self) -> None:
         self.queue.close()
         self.bell.close()
+        self.catalog_database.close()
         self.database.close()
 
 
 def build(given: Settings, name: str = "coremachine") -> Services:
     """Wire the parts that the settings name."""
     arm_crashes(given)
-    database = Database(
-        given.database_url.get_secret_value(), size=given.pool_size, name=name
-    ).open()
+    dsn = given.database_url.get_secret_value()
+    database = Database(dsn, size=given.pool_size, name=name).open()
+    catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
     registry = _registry(given)
-    machine = CoreMachine(registry, store, blobs(given), options=options(given))
+    catalog = PgstacCatalog(catalog_database)
+    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
-        given, database, registry, machine, queue, Reconciler(machine, queue, limits), bell
+        given,
+        database,
+        catalog_database,
+        registry,
+        machine,
+        queue,
+        Reconciler(machine, queue, limits),
+        bell,
     )
 
 
@@ -199,7 +211,10 @@ def tick() -> None:
 
 def web_app() -> Any:
     """The ASGI app, imported only when the first request comes."""
-    from triggers.http.app import create_app  # noqa: PLC0415 - a queue-only instance never pays for it
+    from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
+    from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
+    from triggers.http.app import create_app  # noqa: PLC0415
+    from triggers.http.health import scratch_disk  # noqa: PLC0415
     from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
     services = shared()
@@ -213,8 +228,16 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            stac=StacConnections(
+                given.database_url.get_secret_value(), size=given.catalog_pool_size
+            ),
+            checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
+            uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
+            link_lasts=timedelta(minutes=given.link_minutes),
             static_folder=given.static_folder,
+            tiles=given.tiles,
+            tile_rasters=given.tile_rasters,
         )
     )
 

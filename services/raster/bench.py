@@ -16,9 +16,10 @@ from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput, ServiceUnavailable
 from services.raster import cutting, empty, place, tiling
 from services.raster.environment import gdal
-from services.raster.models import COG_TYPE, Cog, RasterInfo, Tile
+from services.raster.models import Cog, RasterInfo, Tile
 from services.raster.options import RasterOptions
 from services.raster.proof import Facts, facts_of, read_back
+from services.raster.shipping import Shipment
 from services.raster.source import Source, Watch, found, opened
 from services.raster.spool import Spool, spooled
 from services.raster.tiers import Profile
@@ -76,19 +77,30 @@ class Bench:
     ) -> None:
         self._stack.close()
 
-    def make(self, profile: Profile, target: BlobRef, report: Report, token: str) -> Cog:
-        """The COG under its name. The result holds what was read back from the file."""
+    def make(
+        self,
+        profile: Profile,
+        target: BlobRef,
+        report: Report,
+        token: str,
+        converted: Callable[[], None] = lambda: None,
+    ) -> Cog:
+        """The COG under its name. The result holds what was read back from the file.
+
+        `converted` is called when the next tier may be begun, while this one is checked and stored.
+        """
         report(0.0, f"fetching {self.info.source.name}")
         file = self.folder / f"{profile.tier}.tif"
-        facts = self._convert(file, profile, report)
-        report(0.85, "checking the COG")
-        cog = read_back(file, target, facts, profile, self.options)
-        report(0.9, f"storing {cog.size / 1e6:.1f} MB")
-        store(self.blobs, file, cog, token)
-        if profile.lossless and self._base is None:
-            self._base = file
-        else:
-            file.unlink()
+        with Shipment(self.blobs, file, self.blobs.staged(target, token)) as shipment:
+            facts = self._convert(file, profile, report)
+            if profile.lossless and self._base is None:
+                self._base = file
+            converted()
+            report(0.85, "checking the COG")
+            cog = read_back(file, target, facts, profile, self.options)
+            report(0.9, f"storing {cog.size / 1e6:.1f} MB")
+            shipment.finish(target)
+        report(1.0, f"stored {target.name}")
         return cog
 
     def _source(self) -> Spool:
@@ -176,16 +188,6 @@ class Bench:
         else:
             part = self.tile or tiling.whole(self.info)
             cutting.cut(dataset, self.info, part, file, SCRATCH)
-
-
-def store(blobs: Blobs, file: Path, cog: Cog, token: str) -> None:
-    staged = blobs.staged(cog.ref, token)
-    with file.open("rb") as data:
-        stored = blobs.write(staged, data, content_type=COG_TYPE)
-    if stored.size != cog.size:
-        blobs.delete(staged)
-        raise ServiceUnavailable(f"{stored.size} of {cog.size} bytes of {cog.ref.name} were stored")
-    blobs.promote(staged, cog.ref)
 
 
 def _follow(work: Future[Facts], watch: Watch, file: Path, report: Report) -> None:

@@ -1,6 +1,8 @@
 """Build Cloud Optimized GeoTIFFs that every reader understands: every tier of a raster from one reading of it."""
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from core.blobs import BlobRef, Blobs
@@ -41,40 +43,83 @@ def build(blobs: Blobs, work: Work, report: Report, options: RasterOptions | Non
     """
     refuse_torn(work.info, work.target_crs)
     options = options or RasterOptions()
-    skipped = [Skipped(tier=t, reason=why) for t in work.tiers if (why := _why_not(t, work.info))]
-    wanted = tiers.in_order([t for t in work.tiers if not _why_not(t, work.info)])
+    reasons = {tier: tiers.why_not(tier, work.info) for tier in work.tiers}
+    skipped = [Skipped(tier=tier, reason=why) for tier, why in reasons.items() if why]
+    wanted = tiers.in_order([tier for tier, why in reasons.items() if not why])
     if not wanted:
         raise BadInput(f"no tier applies to {work.info.source}: {_told(skipped)}")
     with Bench(blobs, work.info, work.tile, work.target_crs, options) as bench:
         try:
-            cogs, failed = _each(bench, work, wanted, report, options)
+            cogs, failed = _Line(bench, work, options, report, len(wanted)).run(wanted)
         except Empty:
             cogs, failed = [], []
     report(1.0, "stored")
     return Built(tile=work.tile, cogs=cogs, skipped=skipped, failed=failed)
 
 
-def _each(
-    bench: Bench, work: Work, wanted: list[Tier], report: Report, options: RasterOptions
-) -> tuple[list[Cog], list[Skipped]]:
-    cogs: list[Cog] = []
-    failed: list[Skipped] = []
-    for at, tier in enumerate(wanted):
-        profile = tiers.profile_of(tier, options, work.quality)
+class _Line:
+    """One tier is converted after the other; each is checked and stored while the next is converted."""
 
-        def part(done: float, note: str, at: int = at, tier: Tier = tier) -> None:
-            report(round((at + done) / len(wanted), 3), f"{tier}: {note}")
+    def __init__(
+        self, bench: Bench, work: Work, options: RasterOptions, report: Report, count: int
+    ) -> None:
+        self.bench, self.work, self.options = bench, work, options
+        self._report, self._count = report, count
+        self._done: dict[Tier, float] = {}
+        self._lock = threading.Lock()
 
-        def make(tier: Tier = tier, part: Report = part) -> Cog:
-            return bench.make(profile, work.name(tier), part, work.token)  # noqa: B023 - called at once
+    def run(self, wanted: list[Tier]) -> tuple[list[Cog], list[Skipped]]:
+        cogs: list[Cog] = []
+        failed: list[Skipped] = []
+        with ThreadPoolExecutor(len(wanted), "tier") as pool:
+            running: list[tuple[Tier, Future[Cog]]] = []
+            for tier in wanted:
+                if not any(_is_over(each) for _, each in running):
+                    running.append((tier, self._begin(pool, tier)))
+        for tier, each in running:
+            try:
+                cogs.append(each.result())
+            except BadResult as error:
+                failed.append(Skipped(tier=tier, reason=str(error)))
+        if not cogs:
+            raise BadResult(_told(failed))
+        return cogs, failed
 
-        try:
-            cogs.append(work.once(tier, make))
-        except BadResult as error:
-            if not cogs and at == len(wanted) - 1:
-                raise
-            failed.append(Skipped(tier=tier, reason=str(error)))
-    return cogs, failed
+    def _begin(self, pool: ThreadPoolExecutor, tier: Tier) -> Future[Cog]:
+        """Returns when the next tier may begin."""
+        converted = threading.Event()
+
+        def one() -> Cog:
+            try:
+                return self._one(tier, converted.set)
+            finally:
+                converted.set()
+
+        begun = pool.submit(one)
+        converted.wait()
+        return begun
+
+    def _one(self, tier: Tier, converted: Callable[[], None]) -> Cog:
+        work = self.work
+        profile = tiers.profile_of(tier, self.options, work.quality)
+
+        def report(done: float, note: str) -> None:
+            self._tell(tier, done, f"{tier}: {note}")
+
+        def make() -> Cog:
+            return self.bench.make(profile, work.name(tier), report, work.token, converted)
+
+        return work.once(tier, make)
+
+    def _tell(self, tier: Tier, done: float, note: str) -> None:
+        with self._lock:
+            self._done[tier] = done
+            self._report(round(sum(self._done.values()) / self._count, 3), note)
+
+
+def _is_over(tier: Future[Cog]) -> bool:
+    """Whether it ended in a way that the next would share."""
+    return tier.done() and not isinstance(tier.exception(), (BadResult, type(None)))
 
 
 def refuse_torn(info: RasterInfo, target_crs: str | None) -> None:
@@ -84,9 +129,6 @@ def refuse_torn(info: RasterInfo, target_crs: str | None) -> None:
             f"{info.source} crosses the 180th meridian, so {target_crs} would tear it into a strip "
             "around the earth; leave target_crs away to keep its own CRS"
         )
-
-
-_why_not = tiers.why_not
 
 
 def _told(skipped: list[Skipped]) -> str:

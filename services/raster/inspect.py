@@ -10,7 +10,7 @@ from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput
 from services.raster import cutting, kind, look, place
 from services.raster.environment import gdal
-from services.raster.models import Band, Grid, RasterInfo, RasterType
+from services.raster.models import Band, Color, Grid, RasterInfo, RasterType
 from services.raster.options import RasterOptions
 from services.raster.source import found, opened
 from services.raster.spool import spooled
@@ -18,6 +18,7 @@ from services.raster.spool import spooled
 SMALL = 8 << 20
 """A blob of so many bytes is fetched whole, a larger one only where it is looked at."""
 BANDS = 512
+COLORS = 256
 DTYPES = frozenset(
     {"uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"}
 )
@@ -84,7 +85,8 @@ def _refuse(dataset: DatasetReader, name: str) -> None:
 def _describe(dataset: DatasetReader, blob: BlobInfo, input_crs: str | None) -> RasterInfo:
     crs = place.crs_of(dataset, input_crs, blob.ref)
     colors = tuple(color.name for color in dataset.colorinterp)
-    raster_type, reason = kind.guess(_impression(dataset, colors, blob.ref.name))
+    impression = _impression(dataset, colors, blob.ref.name)
+    raster_type, reason = kind.guess(impression)
     grid = place.grid_of(dataset, crs)
     return RasterInfo(
         source=blob.ref,
@@ -101,6 +103,8 @@ def _describe(dataset: DatasetReader, blob: BlobInfo, input_crs: str | None) -> 
         reason=reason,
         has_mask=cutting.has_mask(dataset),
         has_palette="palette" in colors,
+        palette=_palette(dataset, colors),
+        classes=kind.classes(impression),
         taken=_taken(dataset.tags().get("TIFFTAG_DATETIME", "")),
         warnings=_warnings(grid, crs),
     )
@@ -126,6 +130,12 @@ def _band(dataset: DatasetReader, at: int, found: np.ma.MaskedArray) -> Band:
         offset=dataset.offsets[at],
         statistics=look.statistics(found),
     )
+
+
+def _palette(dataset: DatasetReader, colors: tuple[str, ...]) -> dict[int, Color]:
+    """Of pictures with at most 256 colours; a larger table is in the COG itself."""
+    found = dataset.colormap(1) if "palette" in colors else {}
+    return {} if len(found) > COLORS else {int(value): color for value, color in found.items()}
 
 
 def _warnings(grid: Grid, crs: CRS) -> list[str]:

@@ -9,6 +9,7 @@ from services.raster.models import RasterType
 
 CLASSES = 48
 """More distinct values than this are hardly classes of a legend."""
+LEGEND = 256
 LAND = (-500.0, 9000.0)
 SMOOTH = 0.2
 """Neighbours on land differ by less than this share of the whole spread; in noise they do not."""
@@ -40,6 +41,15 @@ def guess(look: Look) -> tuple[RasterType, str]:
     if set(shown) == {"red", "green", "blue"} or (len(shown) == 3 and look.dtype == "uint8"):
         return _photo(look)
     return RasterType.MULTISPECTRAL, f"it has {len(shown)} bands that are no red, green and blue"
+
+
+def classes(look: Look) -> list[int]:
+    """The distinct whole numbers of a single band, as far as they are few enough to be classes."""
+    if len([color for color in look.colors if color != "alpha"]) > 1:
+        return []
+    values = np.unique(np.ma.compressed(look.cells))
+    whole = np.issubdtype(values.dtype, np.integer) and values.size <= LEGEND
+    return [int(value) for value in values] if whole else []
 
 
 def _photo(look: Look) -> tuple[RasterType, str]:

@@ -23,6 +23,10 @@ Cell = Annotated[float | None, PlainSerializer(_as_json, when_used="json")]
 """The value of a cell. JSON knows no NaN, and NaN is a usual nodata value, so it travels as text."""
 
 
+Color = tuple[int, int, int, int]
+"""Red, green, blue and opacity, from 0 to 255."""
+
+
 class RasterType(StrEnum):
     """What the cells mean, as far as it decides how to compress and resample them."""
 
@@ -54,10 +58,11 @@ class Statistics(Frozen):
     minimum: float | None
     maximum: float | None
     mean: float | None
+    valid_share: float
     stddev: float | None = None
     p2: float | None = None
     p98: float | None = None
-    valid_share: float
+    """Two and ninety-eight of a hundred cells lie below: a range that a few odd cells do not stretch."""
 
 
 class Band(Frozen):
@@ -109,9 +114,11 @@ class RasterInfo(Frozen):
     reason: str
     has_mask: bool = False
     has_palette: bool = False
+    palette: dict[int, Color] = {}
+    """The file's own colours, where it has a colour table."""
+    classes: list[int] = []
+    """The distinct values that were seen, where the cells are classes."""
     taken: datetime | None = None
-    footprint: dict[str, Any] | None = None
-    """The outline of the valid cells in degrees as GeoJSON, where it is not simply the box."""
     warnings: list[str] = []
     """What a person should know, though the raster can be used."""
 
@@ -178,6 +185,8 @@ class Cog(Frozen):
     nodata: Cell = None
     overviews: list[int]
     valid: bool
+    footprint: dict[str, Any] | None = None
+    """The outline of its valid cells in degrees as GeoJSON, where it is not simply the box."""
     monthly_cost: float | None = None
     """What keeping it costs per month, in the currency of the installation's price table."""
 

@@ -2,22 +2,25 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from math import isnan
+from math import ceil, isnan
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
 from rio_cogeo.cogeo import cog_validate
 
 from core.blobs import BlobRef
 from core.errors import BadInput, BadResult
-from services.raster import place
+from services.raster import footprint, place
 from services.raster.environment import gdal
 from services.raster.models import Cog, Grid
 from services.raster.options import RasterOptions
 from services.raster.tiers import Profile
 from services.raster.view import View
+
+LOOK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def read_back(
             raise BadResult(f"the COG for {target} is not valid: {'; '.join(faults)}")
         with rasterio.open(file, driver="GTiff", sharing=False) as dataset:
             found, overviews = _checked(dataset, expected, target), dataset.overviews(1)
+            outline = footprint.outline(_valid(dataset), found.grid)
     size = file.stat().st_size
     return Cog(
         ref=target,
@@ -73,8 +77,16 @@ def read_back(
         nodata=found.nodata,
         overviews=overviews,
         valid=valid,
+        footprint=outline,
         monthly_cost=options.monthly_cost(profile.tier, size),
     )
+
+
+def _valid(dataset: DatasetReader) -> np.ndarray:
+    """Which cells hold data, in a small look at the whole that the overviews make cheap."""
+    shrink = max(1, ceil(max(dataset.width, dataset.height) / LOOK))
+    shape = ceil(dataset.height / shrink), ceil(dataset.width / shrink)
+    return dataset.dataset_mask(out_shape=shape) > 0
 
 
 def _checked(dataset: View, expected: Facts, target: BlobRef) -> Facts:

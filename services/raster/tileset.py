@@ -12,15 +12,17 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.io import DatasetReader, DatasetWriter
+from rasterio.shutil import copy as gdal_copy
 from rasterio.windows import Window
 
 from core.blobs import BlobRef, Blobs
 from core.errors import BadInput
-from services.raster import bench, blocks, cutting, place
+from services.raster import blocks, cutting, place
 from services.raster.environment import gdal
 from services.raster.models import Built, Cog, Grid, RasterInfo, Tier, Tile, TileSet
 from services.raster.options import RasterOptions
 from services.raster.proof import facts_of, read_back
+from services.raster.shipping import Shipment
 from services.raster.source import opened
 from services.raster.spool import spooled
 from services.raster.tiers import Profile, profile_of
@@ -154,10 +156,11 @@ def _overview(
         with gdal(options.cache_bytes):
             _put_together(blobs, full, output, shrink, plain, report, options)
             with opened(plain, "the overview") as dataset:
-                bench.gdal_copy(dataset, str(file), driver="COG", **_options(profile, dataset))
+                gdal_copy(dataset, str(file), driver="COG", **_options(profile, dataset))
                 facts = facts_of(dataset)
         cog = read_back(file, target, facts, profile, options)
-        bench.store(blobs, file, cog, token)
+        with Shipment(blobs, file, blobs.staged(target, token)) as shipment:
+            shipment.finish(target)
     return cog
 
 

@@ -1,35 +1,42 @@
-"""Publish what was made of rasters: their items, as blobs and in the catalog."""
+"""Publish what was made of rasters: their items, as blobs beside the COGs and in the catalog."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
-from core.blobs import BlobInfo, BlobRef
+from core.blobs import BlobInfo, BlobRef, Blobs
 from core.catalog import Document
 from core.context import Context
 from core.results import Results
-from services.raster import batch, item, processing
+from services.raster import batch, processing, rendering
 from services.raster.batch import Batch, Looked, Lost, Made
-from services.raster.models import Built, Cog, Published, RasterInfo, TileSet
+from services.raster.models import Built, Published, RasterInfo, TileSet
 from services.raster.processing import Asked
 from services.raster.sources import Named
-from services.raster.wishes import ManyWishes
+from services.raster.wishes import ManyWishes, Wishes
+from services.stac import collection
+from services.stac.item import item
+from services.stac.tiled import OVERVIEW, TILES, item_of_tiles
 
 AT_ONCE = 500
 """Items that are added to the catalog in one transaction."""
 
 
-def publish(ctx: Context, info: RasterInfo, built: Results[Built], asked: Asked) -> Published:
+def publish(
+    ctx: Context, info: RasterInfo, built: Results[Built], asked: Asked, wishes: Wishes
+) -> Published:
+    """The item appears in the catalog when all it names is in place; published again, it is replaced."""
     made = list(built)
-    document, cogs, tiles = item_of(ctx, info, made, asked)
+    tiles = processing.tiles_of(ctx, made, info, asked) if made[0].tile else None
+    document = item_of(info, made[0], tiles, asked)
     ref = BlobRef(f"{asked.prefix}.json")
-    write(ctx, ref, document)
+    write(ctx.blobs, ref, document)
+    add(ctx, wishes, [document])
     return Published(
         item_id=asked.item_id,
         collection=asked.collection,
         item=ref,
-        cogs=cogs,
+        cogs=[] if tiles else made[0].cogs,
         tiles=tiles,
         skipped=processing.together(each.skipped for each in made),
         failed=processing.together(each.failed for each in made),
@@ -43,10 +50,12 @@ def make(
     """One raster of many: its COGs, and its item on the way to the catalog."""
     asked = batch.asked(looked, wishes, job)
     built = batch.convert(ctx, looked, asked)
-    document, cogs, tiles = item_of(ctx, looked.info, built, asked)
+    tiles = processing.tiles_of(ctx, built, looked.info, asked) if built[0].tile else None
+    document = item_of(looked.info, built[0], tiles, asked)
     ref = BlobRef(f"{asked.prefix}.json") if published else None
     if ref:
-        write(ctx, ref, document)
+        write(ctx.blobs, ref, document)
+    cogs = [] if tiles else built[0].cogs
     return Made(
         source=looked.info.source,
         item_id=asked.item_id,
@@ -89,16 +98,14 @@ def publish_many(
     )
 
 
-def item_of(
-    ctx: Context, info: RasterInfo, built: Sequence[Built], asked: Asked
-) -> tuple[Document, list[Cog], TileSet | None]:
-    """The item, and what it stands for: COGs, or the tiles of a giant."""
-    tiles = processing.tiles_of(ctx, built, info, asked) if built[0].tile else None
-    cogs = [] if tiles else built[0].cogs
-    shown = tiles.overview if tiles else cogs[0]
-    document = item.item(info, shown, asked.collection, asked.item_id)
-    document["properties"] |= _source(info)
-    return document, cogs, tiles
+def item_of(info: RasterInfo, built: Built, tiles: TileSet | None, asked: Asked) -> Document:
+    """The item of a raster's COGs, or of the tiles of a giant, and how either is shown."""
+    shown = rendering.default(info)
+    if tiles:
+        renders = rendering.as_renders(shown, [TILES, OVERVIEW])
+        return item_of_tiles(info, tiles, asked.collection, asked.item_id, renders=renders)
+    renders = rendering.as_renders(shown, [cog.tier.value for cog in built.cogs])
+    return item(info, built.cogs, asked.collection, asked.item_id, renders=renders)
 
 
 def knows(ctx: Context, wishes: ManyWishes, named: Named) -> bool:
@@ -107,10 +114,10 @@ def knows(ctx: Context, wishes: ManyWishes, named: Named) -> bool:
     return found is not None and _made_of(found["properties"], ctx.blobs.info(named.source))
 
 
-def add(ctx: Context, wishes: ManyWishes, items: Iterable[Document]) -> int:
+def add(ctx: Context, wishes: Wishes, items: Iterable[Document]) -> int:
     """A collection that must exist is only named; another is made with its first items."""
-    name = wishes.collection
-    to = name if wishes.collection_must_exist else _collection(name, wishes.collection_description)
+    name, description = wishes.collection, wishes.collection_description or ""
+    to = name if wishes.collection_must_exist else collection.of_rasters(name, description)
     rest, count = iter(items), 0
     while some := list(islice(rest, AT_ONCE)):
         count += ctx.catalog.add(to, some)
@@ -118,9 +125,9 @@ def add(ctx: Context, wishes: ManyWishes, items: Iterable[Document]) -> int:
     return count
 
 
-def write(ctx: Context, ref: BlobRef, document: dict[str, Any]) -> None:
+def write(blobs: Blobs, ref: BlobRef, document: Document) -> None:
     text = json.dumps(document, allow_nan=False, ensure_ascii=False)
-    ctx.blobs.write(ref, text.encode(), content_type="application/geo+json")
+    blobs.write(ref, text.encode(), content_type="application/geo+json")
 
 
 def _documents(ctx: Context, made: Results[Made], ledger: batch.Ledger) -> Iterator[Document]:
@@ -131,29 +138,8 @@ def _documents(ctx: Context, made: Results[Made], ledger: batch.Ledger) -> Itera
         ctx.report(done / len(made), f"{done} of {len(made)} rasters")
 
 
-def _source(info: RasterInfo) -> dict[str, str]:
-    """What tells later whether the same bytes were there already."""
-    found = {"coremachine:source_etag": info.etag, "coremachine:source_md5": info.md5}
-    return {name: value for name, value in found.items() if value}
-
-
 def _made_of(properties: Document, blob: BlobInfo) -> bool:
     if properties.get("coremachine:source") != blob.ref:
         return False
     same_bytes = blob.md5 and properties.get("coremachine:source_md5") == blob.md5
     return bool(same_bytes or properties.get("coremachine:source_etag") == blob.etag)
-
-
-def _collection(name: str, description: str | None) -> Document:
-    return {
-        "type": "Collection",
-        "stac_version": "1.1.0",
-        "id": name,
-        "description": description or f"Rasters of the collection {name}",
-        "license": "other",
-        "links": [],
-        "extent": {
-            "spatial": {"bbox": [[-180, -90, 180, 90]]},
-            "temporal": {"interval": [[None, None]]},
-        },
-    }

@@ -14,7 +14,8 @@ LOOKED_UP = {"CHANGELOG.md", "docs/reference/jobs.md"}
 """Nobody reads them from the beginning: they grow with the product."""
 HOSTS = {"127.0.0.1", "keepachangelog.com", "www.rfc-editor.org"}
 """The addresses that pages may name."""
-COMMANDS = {"make", "curl", "func", "cp", "psql", ".venv/bin/python", ".venv/bin/ruff", "export"}
+TYPED = {"make", "curl", "func", "cp", "psql", "split", "for", "export"}
+COMMANDS = TYPED | {".venv/bin/python", ".venv/bin/ruff"}
 """What a reader is asked to type."""
 FOLDERS = "core|jobs|services|infrastructure|triggers|tests|benchmarks|deploy|docs"
 ALL = pages()

@@ -60,7 +60,7 @@ def test_each_raster_of_a_list_becomes_an_item():
     found = items(catalog)
     assert list(found) == [f"s{n:02d}" for n in range(5)]
     for item in found.values():
-        cog = BlobRef(item["assets"]["data"]["href"])
+        cog = BlobRef(item["assets"]["analysis"]["href"])
         assert np.array_equal(cells_of(blobs.read(cog)), cells_of(DEM))
     assert catalog.collection("scenes")["description"] == "Scenes of 2024"
     assert [line["item_id"] for line in lines(blobs, run)] == list(found)
@@ -281,10 +281,10 @@ def test_a_newer_source_gets_a_new_name_so_the_old_item_keeps_its_cog():
     """R74."""
     blobs, catalog = scenes(1), MemoryCatalog()
     run_job(container(), blobs=blobs, catalog=catalog, expect=JobStatus.COMPLETED)
-    old = BlobRef(items(catalog)["2024-s00"]["assets"]["data"]["href"])
+    old = BlobRef(items(catalog)["2024-s00"]["assets"]["analysis"]["href"])
     blobs.write(BlobRef(f"{FOLDER}/s00.tif"), tiff(hills() + 1))
     run_job(container(), blobs=blobs, catalog=catalog, expect=JobStatus.COMPLETED)
-    new = BlobRef(items(catalog)["2024-s00"]["assets"]["data"]["href"])
+    new = BlobRef(items(catalog)["2024-s00"]["assets"]["analysis"]["href"])
     assert new != old
     assert np.array_equal(cells_of(blobs.read(old)), hills()[None])
 

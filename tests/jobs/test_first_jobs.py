@@ -53,7 +53,7 @@ def test_a_raster_becomes_a_cog_with_its_item_beside_it(hills: tuple[MemoryBlobs
     assert published.cogs[0].valid
     item = json.loads(blobs.read(published.item))
     assert item["collection"] == "dems"
-    assert item["assets"]["data"]["href"].endswith("_analysis.tif")
+    assert item["assets"]["analysis"]["href"].endswith("_analysis.tif")
     west, south, east, north = item["bbox"]
     assert 29 < west < east < 31
     assert -3 < south < north < -1

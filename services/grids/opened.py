@@ -1,0 +1,98 @@
+"""Open what may be a cube: a NetCDF file, a Zarr store of either version, or references to other files."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import zarr
+from zarr.errors import BaseZarrError, ZarrUserWarning
+
+from core.blobs import BlobRef, Blobs
+from core.errors import BadInput, BlobNotFound
+from services.grids import references
+from services.grids.references import References
+from services.grids.store import BlobStore, ReferenceStore
+
+REFERENCES = ".json"
+FILES = (".nc", ".nc4", ".h5", ".hdf5", ".hdf", ".cdf", ".he5")
+ROOTS = ("zarr.json", ".zmetadata", ".zgroup")
+"""What the root of a Zarr store holds, the most telling first."""
+
+
+WRONG = (
+    BaseZarrError,
+    FileNotFoundError,
+    LookupError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    zlib.error,
+)
+
+
+@contextmanager
+def understood(name: str) -> Iterator[None]:
+    """What Zarr and its codecs cannot make sense of is the sender's fault, and is said so.
+
+    Deaf to Zarr's warnings that others may not read consolidated metadata, and of files lying in a store.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Consolidated metadata is currently", ZarrUserWarning)
+        warnings.filterwarnings("ignore", "Object at .* is not recognized", ZarrUserWarning)
+        try:
+            yield
+        except WRONG as error:
+            raise BadInput(f"{name} cannot be read: {str(error)[:200]}") from error
+
+
+def is_netcdf(ref: BlobRef) -> bool:
+    return ref.lower().endswith(FILES)
+
+
+def netcdf(blobs: Blobs, ref: BlobRef, only: str | None = None) -> tuple[zarr.Group, References]:
+    """A NetCDF file, or one variable of it, as a group that is read by ranges."""
+    found = references.of_netcdf(blobs, ref, only)
+    return referred(blobs, found, ref), found
+
+
+def referred(blobs: Blobs, found: References, ref: BlobRef) -> zarr.Group:
+    return _group(ReferenceStore(blobs, found, ref), ref, consolidated=False)
+
+
+def cube(blobs: Blobs, ref: BlobRef) -> zarr.Group:
+    """The store or the references that an item names."""
+    if ref.endswith(REFERENCES):
+        return referred(blobs, references.load(blobs, ref), ref)
+    return store(blobs, ref)
+
+
+def store(blobs: Blobs, root: BlobRef) -> zarr.Group:
+    """An existing Zarr store, by its consolidated metadata unless that is missing or names nothing."""
+    found = BlobStore(blobs, root, read_only=True)
+    group = _group(found, root, consolidated=None)
+    kept = group.metadata.consolidated_metadata
+    return group if kept is None or kept.metadata else _group(found, root, consolidated=False)
+
+
+def state_of(blobs: Blobs, ref: BlobRef) -> str:
+    """A word that changes when the metadata of a store, or the file itself, does."""
+    names = (
+        [ref] if ref.endswith((REFERENCES, *FILES)) else [f"{ref.rstrip('/')}/{n}" for n in ROOTS]
+    )
+    for name in names:
+        try:
+            return blobs.info(BlobRef(name)).etag
+        except BlobNotFound:
+            continue
+    raise BadInput(f"there is no Zarr store at {ref}: none of {', '.join(ROOTS)} is there")
+
+
+def _group(
+    found: BlobStore | ReferenceStore, ref: BlobRef, consolidated: bool | None
+) -> zarr.Group:
+    with understood(ref):
+        return zarr.open_group(found, mode="r", use_consolidated=consolidated)
