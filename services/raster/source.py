@@ -102,6 +102,8 @@ def opened(source: Source, name: str, watch: Watch | None = None) -> Iterator[Da
             inner, driver=driver, sharing=False, opener=_only(inner, source, watch)
         ) as dataset:
             yield dataset
+        if watch.error is not None:  # GDAL takes some missing bytes for zeros
+            raise watch.error
     except GDAL_ERRORS as error:
         if watch.error is not None:
             raise watch.error from error

@@ -4,7 +4,7 @@ nobody reads is never fetched."""
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from math import ceil
@@ -50,8 +50,8 @@ class Spool:
         """Wait until everything has come, and compare it with what storage knows of it."""
         for worker in self._ahead:
             worker.result()
-        if self._ahead and self.info.md5 not in {None, self._md5()}:
-            raise ServiceUnavailable(f"{self.info.ref} arrived damaged; read it again")
+        if self._ahead and self.info.md5 is not None:
+            self._compare(self.info.md5)
 
     def close(self) -> None:
         self._closed = True
@@ -98,8 +98,10 @@ class Spool:
             raise BadInput(f"{self.info.ref} was deleted while it was read") from error
         if len(data) != length:
             raise ServiceUnavailable(f"only part of {self.info.ref} arrived; read it again")
-        if os.pwrite(self._file, data, start) != length:
-            raise ServiceUnavailable(f"the scratch disk has no room for {self.info.ref}")
+        try:
+            os.pwrite(self._file, data, start)
+        except OSError as error:
+            raise ServiceUnavailable(f"the scratch disk has no room for {self.info.ref}") from error
 
     def _fetch_every(self, step: int, first: int) -> None:
         for number in range(first, self.count, step):
@@ -107,11 +109,19 @@ class Spool:
                 return
             self._need(number, number)
 
-    def _md5(self) -> str:
-        digest = hashlib.md5(usedforsecurity=False)
-        for start in range(0, self.info.size, LARGE):
-            digest.update(os.pread(self._file, LARGE, start))
-        return digest.hexdigest()
+    def _compare(self, expected: str) -> None:
+        """Storage that gives the same bytes twice gave them right: then the checksum it keeps is wrong."""
+        found = _md5(os.pread(self._file, LARGE, start) for start in self._starts())
+        if found == expected:
+            return
+        ref, etag = self.info.ref, self.info.etag
+        again = _md5(self.blobs.read(ref, start, LARGE, etag=etag) for start in self._starts())
+        if again == found:
+            raise BadInput(f"{ref} is not what its checksum says it is; upload it again")
+        raise ServiceUnavailable(f"{ref} arrived damaged; read it again")
+
+    def _starts(self) -> range:
+        return range(0, self.info.size, LARGE)
 
 
 class SpoolReader:
@@ -157,6 +167,13 @@ def spooled(
             yield spool
         finally:
             spool.close()
+
+
+def _md5(parts: Iterable[bytes]) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:

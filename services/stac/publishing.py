@@ -12,6 +12,7 @@ from services.raster import batch, processing, rendering
 from services.raster.batch import Batch, Looked, Lost, Made
 from services.raster.models import Built, Published, RasterInfo, TileSet
 from services.raster.processing import Asked
+from services.raster.source import found
 from services.raster.sources import Named
 from services.raster.wishes import ManyWishes, Wishes
 from services.stac import collection
@@ -110,8 +111,8 @@ def item_of(info: RasterInfo, built: Built, tiles: TileSet | None, asked: Asked)
 
 def knows(ctx: Context, wishes: ManyWishes, named: Named) -> bool:
     """Whether the catalog has an item of the same bytes."""
-    found = ctx.catalog.item(wishes.collection, named.item_id)
-    return found is not None and _made_of(found["properties"], ctx.blobs.info(named.source))
+    known = ctx.catalog.item(wishes.collection, named.item_id)
+    return known is not None and _made_of(known["properties"], found(ctx.blobs, named.source))
 
 
 def add(ctx: Context, wishes: Wishes, items: Iterable[Document]) -> int:

@@ -32,9 +32,12 @@ LONLAT = "EPSG:4326"
 
 
 def processed(data: bytes, source: BlobRef = SOURCE, **more: object) -> tuple[MemoryBlobs, JobRun]:
-    blobs = holding(data, source)
+    blobs, catalog = holding(data, source), MemoryCatalog()
     job = ProcessRaster.model_validate({"source": source, "collection": "all", **more})
-    return blobs, run_job(job, blobs=blobs, catalog=MemoryCatalog())
+    run = run_job(job, blobs=blobs, catalog=catalog)
+    items = catalog.search({})["features"]
+    assert len(items) == (run.status is JobStatus.COMPLETED)
+    return blobs, run
 
 
 def cog(blobs: MemoryBlobs, run: JobRun) -> bytes:
