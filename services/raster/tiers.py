@@ -64,10 +64,8 @@ def why_not(tier: Tier, info: RasterInfo) -> str | None:
         return f"JPEG holds 8-bit cells, not {info.dtype}"
     if info.shown_bands not in (1, 3):
         return f"JPEG holds one or three bands, not {info.shown_bands}"
-    if info.has_alpha and info.nodata is not None:
-        return (
-            "it says twice, by alpha and by nodata, which cells are empty, and JPEG keeps one mask"
-        )
+    if info.has_alpha and (info.has_mask or info.nodata is not None):
+        return "it says twice which cells are empty, by alpha and otherwise; JPEG keeps one mask"
     return None
 
 
