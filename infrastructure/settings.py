@@ -82,8 +82,8 @@ class Settings(BaseSettings):
     """A raster with more cells than fill so many gigabytes is cut into tiles, a task each."""
     tile_size: int = Field(default=8192, ge=512, multiple_of=512)
     """Cells along the edge of such a tile."""
-    analysis_compression: Literal["DEFLATE", "ZSTD"] = "DEFLATE"
-    """How analysis COGs are compressed: what every reader knows, or what is faster and smaller."""
+    analysis_compression: Literal["ZSTD", "DEFLATE"] = "ZSTD"
+    """How analysis COGs are compressed: fast and small, or as readers from before 2018 know it."""
     price_visualization: float = Field(default=0.018, ge=0)
     """What a gigabyte of the visualization tier costs to keep for a month."""
     price_analysis: float = Field(default=0.018, ge=0)

@@ -9,10 +9,10 @@ from services.raster.models import Frozen, Tier
 
 
 class Lossless(StrEnum):
-    """How an analysis COG is compressed: what every reader knows, or what is faster and smaller."""
+    """How an analysis COG is compressed: fast and small, or as readers from before 2018 know it."""
 
-    DEFLATE = "DEFLATE"
     ZSTD = "ZSTD"
+    DEFLATE = "DEFLATE"
 
 
 PRICES = {Tier.VISUALIZATION: 0.018, Tier.ANALYSIS: 0.018, Tier.ARCHIVE: 0.002}
@@ -27,7 +27,7 @@ class RasterOptions(Frozen):
     """A raster with more cells than fit so many gigabytes is cut into tiles, a task each."""
     tile_size: int = Field(default=8192, ge=512, multiple_of=512)
     """Cells along the edge of such a tile."""
-    compression: Lossless = Lossless.DEFLATE
+    compression: Lossless = Lossless.ZSTD
     """Of the analysis tier."""
     prices: dict[Tier, float] = PRICES
     """What a gigabyte costs to keep for a month, by tier."""

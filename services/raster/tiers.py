@@ -47,7 +47,7 @@ def profile_of(tier: Tier, options: RasterOptions, quality: int | None = None) -
         case Tier.VISUALIZATION:
             return Profile(tier, "JPEG", quality=quality or QUALITY)
         case Tier.ANALYSIS:
-            # Level 1 costs a third less time than the default and, on imagery, no space.
+            # Higher levels cost half again and save next to nothing on imagery.
             return Profile(tier, options.compression.value, level=1)
         case Tier.ARCHIVE:
             # Kept for decades: small, and readable by everything.

@@ -31,7 +31,7 @@ def test_a_good_raster_is_told_with_what_each_tier_would_do():
         True,
         True,
     ]
-    assert (told["analysis"].compression, told["archive"].compression) == ("DEFLATE", "DEFLATE")
+    assert (told["analysis"].compression, told["archive"].compression) == ("ZSTD", "DEFLATE")
     assert refs(blobs) == []
 
 
