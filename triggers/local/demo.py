@@ -32,7 +32,7 @@ def main(base_url: str) -> int:
     except (CoreMachineError, requests.RequestException) as error:
         console.print(str(error), style="red", markup=False)
         return 1
-    _show(job)
+    _show(job, base_url)
     console.print(f"job          {base_url}/api/jobs/status/{job.job_id}")
     console.print(f"open         {base_url}/api/interface/swagger", style="bold")
     return 0 if job.status is JobStatus.COMPLETED else 1
@@ -73,7 +73,7 @@ def _stage(job: JobView) -> str:
     return next((stage.name for stage in job.stages if stage.status == "open"), job.status)
 
 
-def _show(job: JobView) -> None:
+def _show(job: JobView, base_url: str) -> None:
     if job.error is not None:
         console.print(
             f"process_raster {job.status}: {job.error.message}", style="red", markup=False
@@ -86,7 +86,12 @@ def _show(job: JobView) -> None:
         console.print(
             f"             {cog.grid.width} x {cog.grid.height}, {cog.grid.crs}, {cog.size:,} bytes"
         )
-        console.print(f"STAC item    {made.item}")
+        console.print(
+            f"STAC item    {base_url}/api/stac/collections/{made.collection}/items/{made.item_id}"
+        )
+        console.print(
+            f"picture      {base_url}/api/tiles/{made.collection}/{made.item_id}/preview.png"
+        )
 
 
 def _checked(answer: requests.Response) -> requests.Response:
