@@ -1,6 +1,6 @@
 # The commands of this checkout. Each works on a fresh machine: what is missing is set up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test check chaos bench clean
+.PHONY: help setup run stop test check chaos bench bench-raster clean
 
 CM_PORT ?= 7071
 # Two cores, but tests mostly wait.
@@ -36,6 +36,9 @@ chaos: setup ## five minutes of crashes and lost messages, then the invariants
 
 bench: setup ## every number of docs/explanation/performance.md, from one run
 	@$(PYTHON) -m benchmarks
+
+bench-raster: setup ## rasters, giants and the catalog, measured beside GDAL and rio-cogeo in one run
+	@$(PYTHON) -m benchmarks.raster
 
 clean: ## stop, and delete everything that setup, run and test made
 	@test ! -x $(PYTHON) || $(LOCAL) down --delete-data

@@ -1,9 +1,9 @@
 """Build Cloud Optimized GeoTIFFs that every reader understands: every tier of a raster from one reading of it."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.blobs import BlobRef, Blobs
 from core.errors import BadInput, BadResult
@@ -11,6 +11,7 @@ from services.raster import place, tiers
 from services.raster.bench import Bench, Empty, Report
 from services.raster.models import Built, Cog, RasterInfo, Skipped, Tier, Tile
 from services.raster.options import RasterOptions
+from services.raster.tiers import Profile
 
 Once = Callable[[str, Callable[[], Cog]], Cog]
 
@@ -31,6 +32,8 @@ class Work:
     target_crs: str | None = None
     tile: Tile | None = None
     quality: int | None = None
+    profiles: Mapping[Tier, Profile] = field(default_factory=dict[Tier, Profile])
+    """How a tier is written, where that shall not follow from the settings."""
     once: Once = _always
     """Keeps a tier that is done, so that a later attempt goes on after it."""
 

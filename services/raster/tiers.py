@@ -19,6 +19,8 @@ class Profile:
     compression: str
     level: int | None = None
     quality: int | None = None
+    resampling: str | None = None
+    """How overviews are made, where that shall not follow from what the cells mean."""
 
     @property
     def lossless(self) -> bool:
@@ -33,7 +35,7 @@ class Profile:
             "OVERVIEWS": "IGNORE_EXISTING"
             if blocks.has_overviews(width, height, block)
             else "NONE",
-            "OVERVIEW_RESAMPLING": "MODE" if info.is_categorical else "AVERAGE",
+            "OVERVIEW_RESAMPLING": self.resampling or _resampling(info),
             "BIGTIFF": "IF_SAFER",
             "SPARSE_OK": "YES",
         }
@@ -67,6 +69,10 @@ def why_not(tier: Tier, info: RasterInfo) -> str | None:
     if info.has_alpha and (info.has_mask or info.nodata is not None):
         return "it says twice which cells are empty, by alpha and otherwise; JPEG keeps one mask"
     return None
+
+
+def _resampling(info: RasterInfo) -> str:
+    return "MODE" if info.is_categorical else "AVERAGE"
 
 
 def predictor(info: RasterInfo) -> str:

@@ -57,6 +57,7 @@ def assemble(
     overview = _overview(
         blobs, full, output, BlobRef(f"{prefix}_overview.tif"), token, report, options
     )
+    report(1.0, "stored")
     every = [cog for each in full for cog in each.cogs]
     return TileSet(
         grid=output,

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import latency, throughput
+from benchmarks import latency, raster, throughput
 from benchmarks.footprint import breakdown, package
 from benchmarks.plan import QUICK
+from benchmarks.raster_peers import Took
 from benchmarks.recovery import by_second
 from benchmarks.rig import percentile, rig
 from benchmarks.table import Machine, Report, Row
@@ -107,3 +108,43 @@ def test_the_time_from_last_task_to_close_is_read_from_a_real_run(
         waits = latency.closings(made, runs)
         assert len(waits) == 9
         assert min(waits) >= 0
+
+
+# rasters
+
+
+def took(*seconds: float, size: int = 100, peak: int = 1) -> list[Took]:
+    return [Took(each, peak, size) for each in seconds]
+
+
+def verdicts(found: dict[str, list[Took]]) -> dict[str, bool | None]:
+    return {row.what: row.ok for row in raster.judged(raster.QUICK.rasters[0], found)}
+
+
+def test_rasters_are_judged_against_the_faster_peer_of_the_same_round() -> None:
+    found = {
+        raster.RGB: took(6.0, 3.0, 6.0),
+        raster.GDAL: took(10.0, 5.0, 10.0),
+        raster.RIO: took(20.0, 9.0, 20.0, size=1),
+    }
+    assert verdicts(found)["3 MB RGB: ours"] is True
+    assert verdicts(found)["3 MB RGB: size"] is True
+    slow = {**found, raster.RGB: took(7.0, 4.0, 7.0, size=101, peak=1 << 40)}
+    assert set(verdicts(slow).values()) == {False}
+
+
+def test_the_same_settings_and_two_tiers_are_judged_where_they_were_measured() -> None:
+    found = {raster.RGB: took(1.0), raster.GDAL: took(2.0), raster.RIO: took(2.0)}
+    more = {raster.AS_GDAL: took(2.2), raster.TWO_TIERS: took(1.4)}
+    assert verdicts({**found, **more})["3 MB RGB: ours, as gdal_translate"] is False
+    assert verdicts({**found, **more})["3 MB RGB: ours, two tiers"] is True
+
+
+@pytest.mark.slow
+def test_rasters_really_are_measured() -> None:
+    """How fast small ones are says nothing; that giants come through and wide containers are planned does."""
+    made = raster.measure(["convert", "giants", "container"], raster.QUICK)
+    told = {row.what: row.ok for row in made.rows}
+    assert told["1,050 blobs listed and planned"] is True
+    assert told["60,000 x 30,000 sparse: 2 tiles, 30 empty"] is True
+    assert told["3 MB RGB: memory at most"] is True
