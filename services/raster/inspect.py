@@ -85,7 +85,15 @@ def _refuse(dataset: DatasetReader, name: str) -> None:
 def _describe(dataset: DatasetReader, blob: BlobInfo, input_crs: str | None) -> RasterInfo:
     crs = place.crs_of(dataset, input_crs, blob.ref)
     colors = tuple(color.name for color in dataset.colorinterp)
-    impression = _impression(dataset, colors, blob.ref.name)
+    bands, seen = _look(dataset, colors)
+    impression = kind.Look(
+        dtype=dataset.dtypes[0],
+        colors=colors,
+        name=dataset.descriptions[0] or "",
+        file=blob.ref.name,
+        cells=seen[0],
+        alpha=seen[colors.index("alpha")].data if "alpha" in colors else None,
+    )
     raster_type, reason = kind.guess(impression)
     grid = place.grid_of(dataset, crs)
     return RasterInfo(
@@ -98,7 +106,7 @@ def _describe(dataset: DatasetReader, blob: BlobInfo, input_crs: str | None) -> 
         dtype=dataset.dtypes[0],
         nodata=dataset.nodata,
         block=dataset.block_shapes[0],
-        bands=[_band(dataset, n, found) for n, found in enumerate(look.looks(dataset))],
+        bands=bands,
         raster_type=raster_type,
         reason=reason,
         has_mask=cutting.has_mask(dataset),
@@ -110,15 +118,17 @@ def _describe(dataset: DatasetReader, blob: BlobInfo, input_crs: str | None) -> 
     )
 
 
-def _impression(dataset: DatasetReader, colors: tuple[str, ...], file: str) -> kind.Look:
-    return kind.Look(
-        dtype=dataset.dtypes[0],
-        colors=colors,
-        name=dataset.descriptions[0] or "",
-        file=file,
-        cells=look.cells(dataset, 1),
-        alpha=look.cells(dataset, colors.index("alpha") + 1).data if "alpha" in colors else None,
-    )
+def _look(
+    dataset: DatasetReader, colors: tuple[str, ...]
+) -> tuple[list[Band], dict[int, np.ma.MaskedArray]]:
+    """Every band in turn, and the cells of those that tell what the raster is."""
+    bands: list[Band] = []
+    seen: dict[int, np.ma.MaskedArray] = {}
+    for at, cells in enumerate(look.looks(dataset)):
+        bands.append(_band(dataset, at, cells))
+        if at == 0 or colors[at] == "alpha":
+            seen[at] = cells
+    return bands, seen
 
 
 def _band(dataset: DatasetReader, at: int, found: np.ma.MaskedArray) -> Band:

@@ -17,14 +17,9 @@ WHOLE = 4096 * 4096
 PLACES = 6
 
 
-def cells(dataset: DatasetReader, band: int) -> np.ma.MaskedArray:
-    """A band as a small picture; nodata, masked and NaN cells are masked."""
-    return next(looks(dataset, [band]))
-
-
-def looks(dataset: DatasetReader, bands: list[int] | None = None) -> Iterator[np.ma.MaskedArray]:
-    """Each band as a small picture, one after the other."""
-    wanted = bands or list(range(1, dataset.count + 1))
+def looks(dataset: DatasetReader) -> Iterator[np.ma.MaskedArray]:
+    """Each band as a small picture, one after the other; nodata, masked and NaN cells are masked."""
+    wanted = list(range(1, dataset.count + 1))
     if dataset.overviews(1) or dataset.width * dataset.height <= WHOLE:
         shape = _shape(dataset, edge(dataset.count))
         for band in wanted:

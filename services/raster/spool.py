@@ -30,10 +30,11 @@ class Spool:
         self._file = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         self._lock = threading.Lock()
         self._pieces: dict[int, Future[None]] = {}
-        self._pool = ThreadPoolExecutor(AT_ONCE, "spool")
+        self._pool = ThreadPoolExecutor(AT_ONCE + 1, "spool")
         self._closed = False
         workers = range(AT_ONCE) if whole else ()
         self._ahead = [self._pool.submit(self._fetch_every, AT_ONCE, first) for first in workers]
+        self._summed = self._pool.submit(self._sum) if whole and info.md5 else None
 
     def open(self, mode: str = "rb", buffering: int = 0) -> "SpoolReader":
         return SpoolReader(self)
@@ -50,8 +51,8 @@ class Spool:
         """Wait until everything has come, and compare it with what storage knows of it."""
         for worker in self._ahead:
             worker.result()
-        if self._ahead and self.info.md5 is not None:
-            self._compare(self.info.md5)
+        if self._summed is not None and self.info.md5 is not None:
+            self._compare(self._summed.result(), self.info.md5)
 
     def close(self) -> None:
         self._closed = True
@@ -109,9 +110,18 @@ class Spool:
                 return
             self._need(number, number)
 
-    def _compare(self, expected: str) -> None:
+    def _sum(self) -> str:
+        """The checksum, made of pieces as they come."""
+        digest = hashlib.md5(usedforsecurity=False)
+        for number in range(self.count):
+            if self._closed:
+                break
+            self._need(number, number)
+            digest.update(os.pread(self._file, self.piece, number * self.piece))
+        return digest.hexdigest()
+
+    def _compare(self, found: str, expected: str) -> None:
         """Storage that gives the same bytes twice gave them right: then the checksum it keeps is wrong."""
-        found = _md5(os.pread(self._file, LARGE, start) for start in self._starts())
         if found == expected:
             return
         ref, etag = self.info.ref, self.info.etag
