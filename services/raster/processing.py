@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from core.blobs import BlobRef, Blobs
@@ -35,6 +36,7 @@ class Asked(Frozen):
     """How the names of all that is written begin."""
     target_crs: str | None = None
     quality: int | None = None
+    taken: datetime | None = None
     band_names: dict[str, str] = {}
     tile_size: int | None = None
     overlap: int = 0

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.blobs import BlobRef, Zone
 from services.raster.models import RasterType, Tier
@@ -31,6 +31,8 @@ class Wishes(BaseModel):
     """The coordinate reference system of a file that names none, as `EPSG:32635`."""
     target_crs: str | None = None
     """Reproject to this one; the COGs keep the file's own otherwise."""
+    taken: AwareDatetime | None = None
+    """When the picture was taken, where the file does not say so, as `2024-05-01T10:00:00Z`."""
     quality: int | None = Field(default=None, ge=1, le=100)
     """Of JPEG, in the visualization tier; 85 when not given."""
     band_names: dict[str, str] = {}

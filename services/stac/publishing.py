@@ -101,12 +101,13 @@ def publish_many(
 
 def item_of(info: RasterInfo, built: Built, tiles: TileSet | None, asked: Asked) -> Document:
     """The item of a raster's COGs, or of the tiles of a giant, and how either is shown."""
+    place = asked.collection, asked.item_id
     shown = rendering.default(info)
     if tiles:
         renders = rendering.as_renders(shown, [TILES, OVERVIEW])
-        return item_of_tiles(info, tiles, asked.collection, asked.item_id, renders=renders)
+        return item_of_tiles(info, tiles, *place, taken=asked.taken, renders=renders)
     renders = rendering.as_renders(shown, [cog.tier.value for cog in built.cogs])
-    return item(info, built.cogs, asked.collection, asked.item_id, renders=renders)
+    return item(info, built.cogs, *place, taken=asked.taken, renders=renders)
 
 
 def knows(ctx: Context, wishes: ManyWishes, named: Named) -> bool:

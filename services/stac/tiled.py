@@ -1,5 +1,6 @@
 """Describe the tiles of a giant raster as one STAC item: an index of the tiles, a mosaic, a picture of it all."""
 
+from datetime import datetime
 from typing import Any
 
 from core.catalog import Document
@@ -15,6 +16,7 @@ def item_of_tiles(
     collection: str,
     item_id: str,
     *,
+    taken: datetime | None = None,
     renders: dict[str, Any] | None = None,
 ) -> Document:
     """Its place is what the tiles cover, its projection the grid that they share."""
@@ -28,7 +30,13 @@ def item_of_tiles(
         "coremachine:monthly_cost": {"all": tiles.monthly_cost},
     }
     found = item(
-        info, [tiles.overview], collection, item_id, renders=renders, properties=properties
+        info,
+        [tiles.overview],
+        collection,
+        item_id,
+        taken=taken,
+        renders=renders,
+        properties=properties,
     )
     (picture,) = found["assets"].values()
     found["assets"] = {

@@ -181,7 +181,7 @@ def check_indexed(found: list[dict[str, Any]], name: str) -> None:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_every_statement_can_be_prepared_against_the_schema(empty, name):
-    """R51, R54, R58: also with an empty search path, as every connection of ours has."""
+    """R51, R54, R58, R164: also with an empty search path, as every connection of ours has."""
     text, _ = numbered(name)
     with empty.transaction(force_rollback=True):
         empty.execute("set local search_path = pg_catalog")

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -252,3 +253,17 @@ def test_the_alpha_band_that_reprojection_adds_is_listed():
     data = tiff(dtype="uint8", transform=Affine(900, 0, 500_000, 0, -900, 9_000_000))
     bands = described(data, target_crs="EPSG:4326")["assets"]["analysis"]["bands"]
     assert [band["name"] for band in bands] == ["b1", "alpha"]
+
+
+GOLDEN = Path(__file__).with_name("golden_item.json")
+CHANGING = ("created", "processing:software", "coremachine:source_etag")
+
+
+def test_an_item_stays_the_same_whatever_libraries_are_upgraded():
+    """R166: a new GDAL must change no date, no projection and no statistics behind our back."""
+    found = described(sample.dem(256), taken=datetime(2024, 5, 1, 10, tzinfo=UTC))
+    for name in CHANGING:
+        del found["properties"][name]
+    for name in ("file:size", "file:checksum"):
+        del found["assets"]["analysis"][name]
+    assert json.loads(json.dumps(found)) == json.loads(GOLDEN.read_text())
