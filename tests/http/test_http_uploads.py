@@ -87,9 +87,7 @@ def test_an_existing_blob_is_replaced_on_demand_only(
     assert left(stored, container) == ["dem.tif"]
 
 
-@pytest.mark.parametrize(
-    "fields", [{"size": "4"}, {"md5": "0" * 32}, {"size": "4", "md5": "0" * 32}]
-)
+@pytest.mark.parametrize("fields", [{"size": "4"}, {"md5": "0" * 32}])
 def test_content_that_is_not_what_was_promised_is_thrown_away(
     storage: httpx.Client, stored: AzureBlobs, container: str, fields: dict[str, str]
 ) -> None:
@@ -334,7 +332,6 @@ def test_an_id_that_is_not_ours_is_not_found_and_a_forged_one_gains_nothing() ->
     "order",
     [
         {},
-        {"ref": "bronze/abc/x"},
         {"ref": "x", "size": 1},
         {"ref": "bronze/abc/x", "size": -1},
         {"ref": "bronze/abc/x", "size": "1"},
