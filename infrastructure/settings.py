@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     """How long running tasks may go on after SIGTERM before they are given back."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """The largest request body that is accepted, in bytes."""
+    grid_cells: int = Field(default=100_000_000, ge=1)
+    """The most cells that one question about a cube may read."""
     jobs: str = "jobs"
     """The packages whose modules are job types, comma separated."""
     static_folder: Path = Path("node_modules")

@@ -179,7 +179,8 @@ def tick() -> None:
 
 def web_app() -> Any:
     """The ASGI app, imported only when the first request comes."""
-    from triggers.http.app import create_app  # noqa: PLC0415 - a queue-only instance never pays for it
+    from services.grids.models import GridLimits  # noqa: PLC0415 - a queue-only instance never pays for it
+    from triggers.http.app import create_app  # noqa: PLC0415
     from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
     services = shared()
@@ -194,6 +195,7 @@ def web_app() -> Any:
             blobs=machine.blobs,
             catalog=machine.catalog,
             max_body_bytes=given.max_body_bytes,
+            grid_limits=GridLimits(cells=given.grid_cells),
             static_folder=given.static_folder,
         )
     )

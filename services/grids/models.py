@@ -146,3 +146,12 @@ class Published(Frozen):
     data: BlobRef
     info: GridInfo
     copied: Share | None = None
+
+
+class GridLimits(Frozen):
+    """What one question about a cube may cost."""
+
+    cells: int = 100_000_000
+    """Cells that are read, whole chunks counted."""
+    answer: int = 50_000
+    """Cells that a map in the answer has."""

@@ -16,6 +16,8 @@ SAMPLES = {
     "task_id": "12-0-345",
     "job_type": "hello_world",
     "name": "docs.css",
+    "collection": "era5",
+    "item": "2020",
 }
 MODULES = Path(__file__).parents[2] / "node_modules"
 

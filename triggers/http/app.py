@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
-from triggers.http import docs, events, health, job_types, jobs, legacy, status
+from triggers.http import docs, events, grids, health, job_types, jobs, legacy, status
 from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
@@ -18,7 +18,7 @@ DESCRIPTION = """Submit geospatial jobs, follow them, and read what they gave.
 
 Every error is problem JSON (RFC 9457) with a stable `code`. Lists come in pages: pass `next` as `cursor`.
 """
-ROUTERS = (jobs.router, events.router, job_types.router, status.router, legacy.router)
+ROUTERS = (jobs.router, events.router, job_types.router, status.router, grids.router, legacy.router)
 
 
 class WebApp(FastAPI):

@@ -13,6 +13,7 @@ from core.blobs import Blobs
 from core.catalog import Catalog
 from core.insights import Insights
 from core.machine import CoreMachine
+from services.grids.models import GridLimits
 
 Probe = Callable[[], str]
 """Says how a component is doing, or raises."""
@@ -29,6 +30,8 @@ class Services:
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
+    grid_limits: GridLimits = field(default_factory=GridLimits)
+    """What one question about a cube may cost."""
     static_folder: Path = Path("node_modules")
     """Where the packages that the documentation pages need were installed."""
     health_deadline: float = 3.0
