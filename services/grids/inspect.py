@@ -38,14 +38,19 @@ class Coordinates(NamedTuple):
     moments: list[str]
 
 
+def inspect_file(blobs: Blobs, ref: BlobRef) -> GridInfo:
+    """What a NetCDF file is. Anything that no retry can cure raises BadInput, which says what to do."""
+    group, found = opened.netcdf(blobs, ref)
+    size = blobs.info(ref).size
+    return describe(group, ref, "netcdf4", size, found.states[ref], found.left_out)
+
+
 def inspect(blobs: Blobs, ref: BlobRef) -> GridInfo:
-    """What the grid is. Anything that no retry can cure raises BadInput, which says what to do."""
+    """What a Zarr store is, or a cube of references; otherwise BadInput."""
     etag = opened.state_of(blobs, ref)
-    if opened.is_netcdf(ref):
-        group, found = opened.netcdf(blobs, ref)
-        return describe(group, ref, "netcdf4", blobs.info(ref).size, etag, found.left_out)
     group = opened.cube(blobs, ref)
-    kind = "references" if ref.endswith(opened.REFERENCES) else f"zarr{group.metadata.zarr_format}"
+    is_store = not ref.endswith(opened.REFERENCES)
+    kind = f"zarr{group.metadata.zarr_format}" if is_store else "references"
     return describe(group, ref, kind, None, etag)
 
 

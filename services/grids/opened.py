@@ -79,10 +79,8 @@ def store(blobs: Blobs, root: BlobRef) -> zarr.Group:
 
 
 def state_of(blobs: Blobs, ref: BlobRef) -> str:
-    """A word that changes when the metadata of a store, or the file itself, does."""
-    names = (
-        [ref] if ref.endswith((REFERENCES, *FILES)) else [f"{ref.rstrip('/')}/{n}" for n in ROOTS]
-    )
+    """A word that changes when the metadata of a store, or the references, do."""
+    names = [ref] if ref.endswith(REFERENCES) else [f"{ref.rstrip('/')}/{n}" for n in ROOTS]
     for name in names:
         try:
             return blobs.info(BlobRef(name)).etag

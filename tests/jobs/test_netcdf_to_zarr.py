@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from jsonschema import Draft7Validator
+from pystac.validation.local_validator import get_local_schema_cache
+from referencing import Registry, Resource
 
 from core import BlobRef, Context
 from core.memory_blobs import MemoryBlobs
@@ -17,7 +20,7 @@ from core.testing import JobRun, run_job
 from infrastructure.blobs import AzureBlobs
 from jobs.netcdf_to_zarr import NetcdfToZarr
 from services.grids import convert, opened
-from services.grids.inspect import inspect
+from services.grids.inspect import inspect_file
 from services.grids.models import Slab, Written
 from services.grids.store import BlobStore, blobs_below
 from tests.support.grids import Weather
@@ -109,7 +112,7 @@ def test_usual_chunks_are_long_in_time_and_of_about_two_megabytes(
             lats=np.linspace(-90, 90, shape[1]), lons=np.linspace(0, 359, shape[2]), times=1
         ).file()
     )
-    info = inspect(blobs, SOURCE)
+    info = inspect_file(blobs, SOURCE)
     variable = info.cubes[0].model_copy(update={"shape": shape, "chunks": (1, 100, 100)})
     chunks = convert.chunk_shape(variable, info, {})
     assert least < chunks[0] < most
@@ -140,6 +143,30 @@ def test_the_item_says_where_the_store_is_and_what_it_holds() -> None:
         "unit": "K",
     }
     assert json.loads(json.dumps(item, allow_nan=False)) == json.loads(json.dumps(item))
+
+
+def test_the_item_and_its_collection_are_valid_by_the_schema_of_stac() -> None:
+    catalog = MemoryCatalog()
+    done(stored(Weather(lons=np.arange(170, 200.0)).file()), catalog)
+    for kind, found in {
+        "item": catalog.item("weather", "weather"),
+        "collection": catalog.collection("weather"),
+    }.items():
+        assert list(schema(kind).iter_errors(json.loads(json.dumps(found)))) == []
+
+
+def schema(kind: str) -> Draft7Validator:
+    schemas = get_local_schema_cache()
+    known = [(name, Resource.from_contents(one)) for name, one in schemas.items()]
+    wanted = next(one for name, one in schemas.items() if f"v1.1.0/{kind}-spec" in name)
+    return Draft7Validator(wanted, registry=Registry().with_resources(known))
+
+
+def test_a_file_is_known_by_its_bytes_not_by_its_name() -> None:
+    blobs, odd = MemoryBlobs(), BlobRef("bronze/grids/delivery")
+    blobs.write(odd, Weather().file())
+    result = run_job(NetcdfToZarr(source=odd, collection="weather"), blobs=blobs).result
+    assert result.item == "delivery"
 
 
 def test_no_item_appears_when_a_slab_fails() -> None:

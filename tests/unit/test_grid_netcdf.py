@@ -14,9 +14,10 @@ from core.blobs import BlobRef
 from core.errors import BadInput, BlobChanged
 from core.memory_blobs import MemoryBlobs
 from services.grids import opened, references
-from services.grids.inspect import inspect
+from services.grids.inspect import inspect_file
 from services.grids.models import GridInfo
 from tests.support.grids import LAT, LON, Weather
+from tests.support.hdf5 import hdf5
 from tests.support.netcdf import TYPES, Var, netcdf
 
 REF = BlobRef("bronze/grids/weather.nc")
@@ -29,7 +30,7 @@ def stored(data: bytes) -> MemoryBlobs:
 
 
 def look(data: bytes) -> GridInfo:
-    return inspect(stored(data), REF)
+    return inspect_file(stored(data), REF)
 
 
 def read(data: bytes, name: str) -> np.ndarray:
@@ -77,6 +78,26 @@ def test_hundreds_of_variables_and_attributes_are_found() -> None:
         f"v{n:03d}": f"u{n}" for n in range(900)
     }
     assert group["v899"][...].tolist() == [899, 900, 901]
+
+
+@pytest.mark.parametrize("count", [1, 60, 800])
+def test_the_oldest_form_of_hdf5_is_read(count: int) -> None:
+    """What h5py writes: version 0, names in symbol tables, and attributes in old headers."""
+    grid, rng = (np.linspace(-40, 40, 9), np.linspace(0, 90, 13)), np.random.default_rng(count)
+    values = {f"v{n}": rng.random((9, 13)).astype("f4") for n in range(count)}
+    data = hdf5(
+        {
+            "lat": (("lat",), grid[0], LAT),
+            "lon": (("lon",), grid[1], LON),
+            **{name: (("lat", "lon"), array, {"units": "mm"}) for name, array in values.items()},
+        }
+    )
+    assert data[8] == 0
+    group, _ = opened.netcdf(stored(data), REF)
+    assert len(look(data).cubes) == count
+    for name in list(values)[:: max(1, count // 20)]:
+        assert (group[name][...] == values[name]).all()
+        assert group[name].attrs["_ARRAY_DIMENSIONS"] == ["lat", "lon"]
 
 
 def test_a_dimension_without_a_variable_keeps_its_name() -> None:
@@ -134,7 +155,7 @@ def test_only_the_metadata_of_a_large_file_is_read() -> None:
     more = {"big": Var(("n", "lat", "lon"), values, chunks=(1, 50, 50))}
     blobs = Counting()
     blobs.write(REF, Weather(**{**vars(weather), "more": more, "dims": {"n": 30}}).file())
-    info = inspect(blobs, REF)
+    info = inspect_file(blobs, REF)
     assert info.size > 11_000_000
     assert blobs.bytes_read < info.size / 4
 
@@ -189,13 +210,14 @@ def test_a_file_cut_short_is_refused(share: float) -> None:
         look(data[: int(len(data) * share)])
 
 
+@pytest.mark.parametrize("whole", ["new", "old"])
 @given(st.integers(0, 19_000), st.binary(min_size=1, max_size=8))
 @settings(max_examples=150, deadline=None)
 def test_a_damaged_file_is_read_or_refused_but_never_breaks_the_reader(
-    at: int, junk: bytes
+    whole: str, at: int, junk: bytes
 ) -> None:
     """Whatever bytes come: an answer, or BadInput."""
-    data = bytearray(WHOLE)
+    data = bytearray(WHOLE[whole])
     at = min(at, len(data) - len(junk))
     data[at : at + len(junk)] = junk
     try:
@@ -204,7 +226,18 @@ def test_a_damaged_file_is_read_or_refused_but_never_breaks_the_reader(
         return
 
 
-WHOLE = Weather(times=2, more={f"v{n}": Var(("lat",), np.arange(23.0)) for n in range(10)}).file()
+WHOLE = {
+    "new": Weather(
+        times=2, more={f"v{n}": Var(("lat",), np.arange(23.0)) for n in range(10)}
+    ).file(),
+    "old": hdf5(
+        {
+            "lat": (("lat",), np.arange(9.0), LAT),
+            "lon": (("lon",), np.arange(13.0), LON),
+            **{f"v{n}": (("lat", "lon"), np.ones((9, 13)), {}) for n in range(10)},
+        }
+    ),
+}
 
 
 # understood
