@@ -23,6 +23,11 @@ NAMES = {
 }
 NORTH = {"degrees_north", "degree_north", "degrees_n", "degree_n", "degreen", "degreesn"}
 EAST = {"degrees_east", "degree_east", "degrees_e", "degree_e", "degreee", "degreese"}
+CODECS = frozenset(
+    {"zlib", "gzip", "bz2", "lzma", "zstd", "lz4", "blosc", "shuffle", "delta", "fixedscaleoffset",
+     "fletcher32", "crc32", "crc32c", "adler32", "quantize", "bitround", "packbits", "astype",
+     "vlen-utf8", "vlen-bytes"}
+)  # fmt: skip
 MOST_COORDINATES = 5_000_000
 EVEN = 1e-3
 """Steps that differ by less than this share are even: coordinates are often kept as float32."""
@@ -103,7 +108,19 @@ def arrays_of(group: zarr.Group, ref: BlobRef) -> dict[str, zarr.Array]:
         raise BadInput(f"{ref} holds no variables in its root group")
     if len(arrays) > MOST_VARIABLES:
         raise BadInput(f"{ref} holds {len(arrays)} variables, more than {MOST_VARIABLES}")
+    for name, array in arrays.items():
+        _refuse_unknown_codecs(array, f"{ref}/{name}")
     return arrays
+
+
+def _refuse_unknown_codecs(array: zarr.Array, name: str) -> None:
+    """A version 2 store may ask for any codec of numcodecs, and its `pickle` runs what the sender wrote."""
+    if array.metadata.zarr_format == 3:
+        return
+    asked = [*(array.metadata.filters or ()), array.metadata.compressor]
+    used = {str(getattr(codec, "codec_id", codec)) for codec in asked if codec is not None}
+    if unknown := sorted(used - CODECS):
+        raise BadInput(f"{name} is packed with {', '.join(unknown)}, which is not opened here")
 
 
 def array_of(group: zarr.Group, name: str) -> zarr.Array:

@@ -41,7 +41,8 @@ class FilePart(Frozen):
 
 def files_below(blobs: Blobs, root: BlobRef) -> list[BlobRef]:
     """Every NetCDF file whose name begins so."""
-    found = [info.ref for info in blobs_below(blobs, root) if opened.is_netcdf(info.ref)]
+    folder = BlobRef(root.rstrip("/"))
+    found = [info.ref for info in blobs_below(blobs, folder) if opened.is_netcdf(info.ref)]
     if not found:
         raise BadInput(f"no NetCDF file ({', '.join(opened.FILES)}) lies below {root}")
     if len(found) > MOST_FILES:
