@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, Protocol
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -16,6 +18,9 @@ from pydantic_core import CoreSchema, core_schema
 from core.errors import BadInput
 
 CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9])*")
+STAGED = "_staged/"
+LONGEST_SOURCE = 1500
+"""Storage copies from a URL of 2 KiB at most, so a staged name must stay well below when it is quoted."""
 
 
 class Zone(StrEnum):
@@ -80,6 +85,14 @@ class BlobRef(str):
         return core_schema.no_info_after_validator_function(parse, core_schema.str_schema())
 
 
+def staged_name(ref: BlobRef, token: str) -> BlobRef:
+    """The temporary name for what a writer holding `token` makes of `ref`, in the same container."""
+    path = f"{STAGED}{token}/{ref.path}"
+    if len(path) > 1024 or len(quote(path)) > LONGEST_SOURCE:
+        path = f"{STAGED}{token}/{hashlib.sha256(ref.encode()).hexdigest()}"
+    return BlobRef.of(ref.zone, ref.container, path)
+
+
 class BlobInfo(BaseModel):
     """What storage says about a blob without reading it."""
 
@@ -130,6 +143,24 @@ class Blobs(Protocol):
         """Give a finished temporary blob its final name. A second promotion of the same blob is no error."""
         ...
 
+    def put_piece(self, ref: BlobRef, number: int, data: bytes) -> None:
+        """Keep one piece of a blob to come. The same number again replaces it; the order does not matter."""
+        ...
+
+    def pieces(self, ref: BlobRef) -> dict[int, int]:
+        """The numbers of the pieces that are kept, each with its bytes. Those of no one's blob are kept for days."""
+        ...
+
+    def commit_pieces(
+        self, ref: BlobRef, count: int, *, content_type: str, md5: str | None = None
+    ) -> BlobInfo:
+        """Make the blob of pieces 0 to `count` - 1, and label it; a missing piece raises BlobChanged."""
+        ...
+
+    def drop_pieces(self, ref: BlobRef) -> None:
+        """Forget the pieces, and the blob if it was made of them."""
+        ...
+
     def delete(self, ref: BlobRef, *, if_etag: str | None = None) -> bool: ...
     def containers(self, zone: Zone) -> list[str]: ...
     def list(
@@ -140,8 +171,19 @@ class Blobs(Protocol):
         after: str | None = None,
         limit: int = 1000,
     ) -> BlobPage: ...
-    def link(self, ref: BlobRef, lasts: timedelta, *, write: bool = False) -> str:
-        """A signed URL that anyone may use for a while."""
+    def link(
+        self,
+        ref: BlobRef,
+        lasts: timedelta,
+        *,
+        write: bool = False,
+        only_if_new: bool = False,
+        to_save: bool = False,
+    ) -> str:
+        """A signed URL that anyone may use for a while: to read, or to write.
+
+        With `only_if_new` it replaces nothing; with `to_save` a browser saves the blob instead of showing it.
+        """
         ...
 
     def local(self, ref: BlobRef) -> AbstractContextManager[Path]:

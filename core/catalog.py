@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
+
+from core.errors import BadInput
 
 Document = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How much a catalog holds, and which version of its software keeps it."""
+
+    version: str
+    collections: int
+    items: int
+
+
 class Catalog(Protocol):
-    """Collections and items. Every write is safe to repeat; assets name blobs as `zone/container/path`."""
+    """Collections and items. Every write is safe to repeat; assets name blobs as `zone/container/path`.
+
+    A null inside an item may be lost, as if it had not been said; that of `datetime` is not.
+    """
 
     def add(self, collection: Document | str, items: Iterable[Document]) -> int:
         """Insert or replace items, and say how many.
@@ -42,3 +58,49 @@ class Catalog(Protocol):
     def remove(self, collection: str, name: str) -> bool:
         """Forget an item. False if there was none."""
         ...
+
+    def remove_collection(self, name: str) -> bool:
+        """Forget a collection that holds no items. False if it holds some, or does not exist."""
+        ...
+
+    def census(self) -> Census: ...
+
+
+def checked(name: str, items: Iterable[Document]) -> list[Document]:
+    """The items, each of which must belong to that collection and say when it is from."""
+    found = list(items)
+    for item in found:
+        if item.get("collection") != name:
+            raise BadInput(
+                f"item {item.get('id')!r} belongs to collection {item.get('collection')!r}, not {name!r}"
+            )
+        span(item)
+    return found
+
+
+def span(item: Document) -> tuple[datetime, datetime]:
+    """The first and the last moment an item is of. A moment without a zone counts as UTC."""
+    said = item["properties"]
+    ends = said.get("start_datetime"), said.get("end_datetime")
+    try:
+        first, last = (_moment(end) for end in (ends if all(ends) else [said.get("datetime")] * 2))
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"item {item.get('id')!r} needs a datetime, or a start_datetime and an end_datetime"
+        ) from error
+    if first > last:
+        raise BadInput(f"item {item.get('id')!r} ends before it starts")
+    return first, last
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def whole(item: Document) -> Document:
+    """The item with the null that STAC wants as `datetime` where a first and a last moment stand instead."""
+    properties = item.get("properties", {})
+    if "start_datetime" not in properties or "datetime" in properties:
+        return item
+    return {**item, "properties": {"datetime": None, **properties}}

@@ -94,6 +94,24 @@ class BlobNotFound(CoreMachineError):
     code, status = "blob_not_found", 404
 
 
+class BlobExists(Conflict):
+    """A blob has that name already, and it was not to be replaced."""
+
+    code = "blob_exists"
+
+
+class UploadNotFound(CoreMachineError):
+    """No upload in pieces has that id."""
+
+    code, status = "upload_not_found", 404
+
+
+class ContentDiffers(BadInput):
+    """What arrived is not what its sender said it would be."""
+
+    code = "content_differs"
+
+
 class CollectionNotFound(BadInput):
     """The catalog has no such collection."""
 

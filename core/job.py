@@ -34,6 +34,7 @@ class JobBase(BaseModel):
     concurrency: ClassVar[str | None]
     priority: ClassVar[int]
     reverses: ClassVar[type[JobBase] | None]
+    also: ClassVar[tuple[str, ...]]
 
     def __init_subclass__(
         cls,
@@ -43,9 +44,12 @@ class JobBase(BaseModel):
         concurrency: str | None = None,
         priority: int = 0,
         reverses: type[JobBase] | None = None,
+        also: tuple[str, ...] = (),
         **config: Any,
     ) -> None:
+        """`also`: names that earlier systems had for it; submissions under them are the same job."""
         super().__init_subclass__(**config)
+        cls.also = also
         cls.job_type = name or snake(cls.__name__)
         cls.schedule, cls.concurrency, cls.priority, cls.reverses = (
             schedule,

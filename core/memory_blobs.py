@@ -14,10 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import quote
 
-from core.blobs import BlobInfo, BlobPage, BlobRef, Zone
+from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Zone, staged_name
 from core.errors import BadInput, BlobChanged, BlobNotFound
 
-STAGED = "_staged/"
 PIECE = 1024 * 1024
 
 
@@ -36,6 +35,7 @@ class MemoryBlobs:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._blobs: dict[BlobRef, Stored] = {}
+        self._pieces: dict[BlobRef, dict[int, bytes]] = {}
         self._containers: set[tuple[Zone, str]] = set()
         self._etags = count(1)
 
@@ -71,10 +71,10 @@ class MemoryBlobs:
         content = data if isinstance(data, bytes) else data.read()
         with self._lock:
             self._check(ref, only_if_new, if_etag)
-            return self._keep(ref, content, content_type).info
+            return self._keep(ref, content, content_type, _md5(content)).info
 
     def staged(self, ref: BlobRef, token: str) -> BlobRef:
-        return BlobRef.of(ref.zone, ref.container, f"{STAGED}{token}/{ref.path}")
+        return staged_name(ref, token)
 
     def promote(self, staged: BlobRef, final: BlobRef, *, only_if_new: bool = False) -> BlobInfo:
         """With `only_if_new`, a final blob of equal content will do."""
@@ -88,9 +88,36 @@ class MemoryBlobs:
             if target is None or target.promoted != staged or target.data != source.data:
                 if only_if_new and target is not None:
                     return _equal_or_lost(target, source)
-                target = self._keep(final, source.data, source.info.content_type, staged)
+                target = self._keep(
+                    final, source.data, source.info.content_type, source.info.md5, staged
+                )
             del self._blobs[staged]
             return target.info
+
+    def put_piece(self, ref: BlobRef, number: int, data: bytes) -> None:
+        with self._lock:
+            self._containers.add((ref.zone, ref.container))
+            self._pieces.setdefault(ref, {})[number] = data
+
+    def pieces(self, ref: BlobRef) -> dict[int, int]:
+        with self._lock:
+            return {n: len(piece) for n, piece in sorted(self._pieces.get(ref, {}).items())}
+
+    def commit_pieces(
+        self, ref: BlobRef, count: int, *, content_type: str, md5: str | None = None
+    ) -> BlobInfo:
+        with self._lock:
+            kept = self._pieces.get(ref, {})
+            if not all(number in kept for number in range(count)):
+                raise BlobChanged(f"Pieces of {ref} are missing; look which are there")
+            data = b"".join(kept[number] for number in range(count))
+            self._pieces.pop(ref, None)
+            return self._keep(ref, data, content_type, md5).info
+
+    def drop_pieces(self, ref: BlobRef) -> None:
+        with self._lock:
+            self._pieces.pop(ref, None)
+            self._blobs.pop(ref, None)
 
     def delete(self, ref: BlobRef, *, if_etag: str | None = None) -> bool:
         with self._lock:
@@ -125,12 +152,20 @@ class MemoryBlobs:
         page = ordered[:limit]
         return BlobPage(blobs=page, next=page[-1].ref.path if len(ordered) > limit else None)
 
-    def link(self, ref: BlobRef, lasts: timedelta, *, write: bool = False) -> str:
+    def link(
+        self,
+        ref: BlobRef,
+        lasts: timedelta,
+        *,
+        write: bool = False,
+        only_if_new: bool = False,
+        to_save: bool = False,
+    ) -> str:
         """An address of the right shape; nothing answers there."""
         if lasts <= timedelta(0):
             raise BadInput("A link must last some time")
         until = datetime.now(UTC) + lasts
-        may = "write" if write else "read"
+        may = ("create" if only_if_new else "write") if write else "save" if to_save else "read"
         return f"memory:///{quote(ref)}?may={may}&until={until:%Y-%m-%dT%H:%M:%SZ}"
 
     @contextmanager
@@ -155,7 +190,12 @@ class MemoryBlobs:
             raise BlobChanged(f"Another writer was faster with {ref}; read it again")
 
     def _keep(
-        self, ref: BlobRef, data: bytes, content_type: str, promoted: BlobRef | None = None
+        self,
+        ref: BlobRef,
+        data: bytes,
+        content_type: str,
+        md5: str | None,
+        promoted: BlobRef | None = None,
     ) -> Stored:
         info = BlobInfo(
             ref=ref,
@@ -163,7 +203,7 @@ class MemoryBlobs:
             etag=f"0x{next(self._etags):X}",
             modified=datetime.now(UTC),
             content_type=content_type,
-            md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+            md5=md5,
         )
         self._containers.add((ref.zone, ref.container))
         self._blobs[ref] = Stored(data, info, promoted)
@@ -175,6 +215,10 @@ class MemoryBlobs:
         if target.promoted != staged:
             raise BlobChanged(f"{staged} is gone and {target.info.ref} is another writer's")
         return target.info
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _equal_or_lost(target: Stored, source: Stored) -> BlobInfo:

@@ -9,8 +9,9 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from core.catalog import Document
+from core.catalog import Census, Document, checked
 from core.errors import CollectionNotFound
+from core.extents import grow
 
 PAGE = 10
 
@@ -25,14 +26,15 @@ class MemoryCatalog:
         self._searches: dict[str, Document] = {}
 
     def add(self, collection: Document | str, items: Iterable[Document]) -> int:
-        added = [copy.deepcopy(item) for item in items]
+        name = collection if isinstance(collection, str) else str(collection["id"])
+        added = copy.deepcopy(checked(name, items))
         with self._lock:
-            name = collection if isinstance(collection, str) else str(collection["id"])
             if not isinstance(collection, str):
                 self._collections.setdefault(name, copy.deepcopy(collection))
             if name not in self._collections:
                 raise CollectionNotFound(f"There is no collection {name!r}")
             self._items.update({(name, str(item["id"])): item for item in added})
+            self._collections[name] = grow(self._collections[name], added)
         return len(added)
 
     def put_collection(self, collection: Document) -> None:
@@ -43,7 +45,7 @@ class MemoryCatalog:
         return copy.deepcopy(self._collections.get(name))
 
     def collections(self) -> list[Document]:
-        return copy.deepcopy(list(self._collections.values()))
+        return [copy.deepcopy(known) for _, known in sorted(self._collections.items())]
 
     def item(self, collection: str, name: str) -> Document | None:
         return copy.deepcopy(self._items.get((collection, name)))
@@ -66,6 +68,15 @@ class MemoryCatalog:
     def remove(self, collection: str, name: str) -> bool:
         with self._lock:
             return self._items.pop((collection, name), None) is not None
+
+    def remove_collection(self, name: str) -> bool:
+        with self._lock:
+            if any(collection == name for collection, _ in self._items):
+                return False
+            return self._collections.pop(name, None) is not None
+
+    def census(self) -> Census:
+        return Census("memory", len(self._collections), len(self._items))
 
 
 def _matches(item: Document, query: Document) -> bool:

@@ -30,6 +30,9 @@ class Registry:
     def __getitem__(self, job_type: str) -> type[JobBase]:
         if job_type in self.jobs:
             return self.jobs[job_type]
+        for job in self.jobs.values():
+            if job_type in job.also:
+                return job
         near = difflib.get_close_matches(job_type, self.jobs, n=1, cutoff=0.5)
         hint = (
             f" Did you mean {near[0]!r}?"
@@ -39,7 +42,7 @@ class Registry:
         raise UnknownJobType(f"There is no job type {job_type!r}.{hint}")
 
     def __contains__(self, job_type: str) -> bool:
-        return job_type in self.jobs
+        return job_type in self.jobs or any(job_type in job.also for job in self.jobs.values())
 
 
 def discover(package: ModuleType) -> Registry:

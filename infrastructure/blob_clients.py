@@ -65,8 +65,15 @@ class Signer(Protocol):
     """Signs links. Azure has two ways; only one needs the account's key."""
 
     def sign(
-        self, container: str, name: str, permission: BlobSasPermissions, until: datetime
-    ) -> str: ...
+        self,
+        container: str,
+        name: str,
+        permission: BlobSasPermissions,
+        until: datetime,
+        disposition: str | None,
+    ) -> str:
+        """The query that makes a link; `disposition` is a header of its answers."""
+        ...
 
 
 class KeySigner:
@@ -77,7 +84,12 @@ class KeySigner:
         self._key = key
 
     def sign(
-        self, container: str, name: str, permission: BlobSasPermissions, until: datetime
+        self,
+        container: str,
+        name: str,
+        permission: BlobSasPermissions,
+        until: datetime,
+        disposition: str | None,
     ) -> str:
         return generate_blob_sas(
             self._account,
@@ -86,6 +98,7 @@ class KeySigner:
             account_key=self._key,
             permission=permission,
             expiry=until,
+            content_disposition=disposition,
         )
 
 
@@ -102,7 +115,12 @@ class DelegationSigner:
         self._expires = datetime.min.replace(tzinfo=UTC)
 
     def sign(
-        self, container: str, name: str, permission: BlobSasPermissions, until: datetime
+        self,
+        container: str,
+        name: str,
+        permission: BlobSasPermissions,
+        until: datetime,
+        disposition: str | None,
     ) -> str:
         return generate_blob_sas(
             str(self._service.account_name),
@@ -111,6 +129,7 @@ class DelegationSigner:
             user_delegation_key=self._key_until(until),
             permission=permission,
             expiry=until,
+            content_disposition=disposition,
         )
 
     def _key_until(self, until: datetime) -> UserDelegationKey:

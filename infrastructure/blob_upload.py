@@ -60,15 +60,16 @@ class Upload:
             yield block
 
     def _whole(self, data: bytes) -> dict[str, Any]:
-        return self._in_container(
+        return in_container(
             lambda: self._client.upload_blob(
                 data, length=len(data), overwrite=True, **self._labels(), **self._condition
-            )
+            ),
+            self._create,
         )
 
     def _list(self, first: bytes, rest: Iterator[bytes]) -> dict[str, Any]:
         ids = [self._block_id(0)]
-        self._in_container(lambda: self._client.stage_block(ids[0], first))
+        in_container(lambda: self._client.stage_block(ids[0], first), self._create)
         pending: deque[Future[Any]] = deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for block in rest:
@@ -91,15 +92,6 @@ class Upload:
         )
         return {"content_settings": settings, "metadata": {WRITER: self._writer}}
 
-    def _in_container(self, request: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        try:
-            return request()
-        except ResourceNotFoundError as error:
-            if code_of(error) != "ContainerNotFound":
-                raise
-        self._create()
-        return request()
-
     def _after_losing(self, error: HttpResponseError) -> dict[str, Any]:
         """A condition also fails when our own first try succeeded and only its answer got lost."""
         if not lost_race(error):
@@ -119,6 +111,19 @@ class Upload:
             content_type=self._content_type,
             md5=self._digest.hexdigest(),
         )
+
+
+def in_container(
+    request: Callable[[], dict[str, Any]], create: Callable[[], None]
+) -> dict[str, Any]:
+    """What a request answers; should its container be missing, it is made first."""
+    try:
+        return request()
+    except ResourceNotFoundError as error:
+        if code_of(error) != "ContainerNotFound":
+            raise
+    create()
+    return request()
 
 
 def _full_block(source: IO[bytes]) -> bytes:

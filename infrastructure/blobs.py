@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BufferedRandom
@@ -18,16 +19,16 @@ from typing import IO, Any
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, BlobSasPermissions
 
-from core.blobs import BlobInfo, BlobPage, BlobRef, Zone
+from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Zone, staged_name
 from core.errors import BadInput, BlobNotFound, ServiceUnavailable
 from infrastructure.blob_clients import PIECE, Account, Clients, code_of, reported, status_of
+from infrastructure.blob_pieces import Pieces
 from infrastructure.blob_promotion import Promotion
 from infrastructure.blob_properties import condition, found, info_of, is_whole
 from infrastructure.blob_upload import Upload
 
 log = logging.getLogger(__name__)
 
-STAGED = "_staged/"
 LARGEST_PAGE = 5000
 PARALLEL_READS = 4
 
@@ -109,7 +110,7 @@ class AzureBlobs:
             ).send(data)
 
     def staged(self, ref: BlobRef, token: str) -> BlobRef:
-        return BlobRef.of(ref.zone, ref.container, f"{STAGED}{token}/{ref.path}")
+        return staged_name(ref, token)
 
     def promote(self, staged: BlobRef, final: BlobRef, *, only_if_new: bool = False) -> BlobInfo:
         """With `only_if_new`, a final blob of equal content will do."""
@@ -118,6 +119,25 @@ class AzureBlobs:
         clients = self._clients.blob(staged), self._clients.blob(final)
         with reported(final):
             return Promotion((staged, final), clients, only_if_new).run()
+
+    def put_piece(self, ref: BlobRef, number: int, data: bytes) -> None:
+        with reported(ref):
+            self._pieces(ref).put(number, data)
+
+    def pieces(self, ref: BlobRef) -> dict[int, int]:
+        with reported(ref):
+            return self._pieces(ref).kept()
+
+    def commit_pieces(
+        self, ref: BlobRef, count: int, *, content_type: str, md5: str | None = None
+    ) -> BlobInfo:
+        with reported(ref):
+            self._pieces(ref).commit(count, content_type, md5)
+        return self.info(ref)
+
+    def drop_pieces(self, ref: BlobRef) -> None:
+        with reported(ref):
+            self._pieces(ref).drop()
 
     def delete(self, ref: BlobRef, *, if_etag: str | None = None) -> bool:
         with reported(ref):
@@ -151,25 +171,42 @@ class AzureBlobs:
             blobs, more = self._page(zone, container, prefix, more, limit)
         return BlobPage(blobs=blobs, next=more)
 
-    def link(self, ref: BlobRef, lasts: timedelta, *, write: bool = False) -> str:
+    def link(
+        self,
+        ref: BlobRef,
+        lasts: timedelta,
+        *,
+        write: bool = False,
+        only_if_new: bool = False,
+        to_save: bool = False,
+    ) -> str:
         if lasts <= timedelta(0):
             raise BadInput("A link must last some time")
         if write:
             self._create(ref.zone, ref.container)
         client = self._clients.blob(ref)
-        permission = BlobSasPermissions(read=not write, create=write, write=write)
+        may_replace = write and not only_if_new
+        permission = BlobSasPermissions(read=not write, create=write, write=may_replace)
         with reported(ref):
             signature = self._clients.signer(ref.zone).sign(
-                client.container_name, client.blob_name, permission, datetime.now(UTC) + lasts
+                client.container_name,
+                client.blob_name,
+                permission,
+                datetime.now(UTC) + lasts,
+                "attachment" if to_save else None,
             )
         return f"{client.url.partition('?')[0]}?{signature}"
 
     @contextmanager
     def local(self, ref: BlobRef) -> Generator[Path, None, None]:
         info = self.info(ref)
-        with tempfile.TemporaryDirectory(prefix="blob-", dir=self._scratch) as folder:
-            file = Path(folder, f"blob{PurePosixPath(ref.path).suffix[:32]}")
-            self._download(info, file)
+        with ExitStack() as kept:
+            with _room_for(ref):
+                folder = tempfile.TemporaryDirectory(prefix="blob-", dir=self._scratch)
+                file = Path(
+                    kept.enter_context(folder), f"blob{PurePosixPath(ref.path).suffix[:32]}"
+                )
+                self._download(info, file)
             yield file
 
     def _download(self, info: BlobInfo, file: Path) -> None:
@@ -179,7 +216,7 @@ class AzureBlobs:
                 start, size = span
                 data = self._piece(info.ref, start, size, info.etag).data
                 if os.pwrite(out.fileno(), data, start) != size:
-                    raise ServiceUnavailable(f"The scratch disk has no room for {info.ref}")
+                    raise OSError(errno.ENOSPC, "a short write")
 
             with ThreadPoolExecutor(PARALLEL_READS) as pool:
                 for _ in pool.map(fetch, _spans(0, info.size)):
@@ -204,6 +241,9 @@ class AzureBlobs:
             raise ServiceUnavailable(f"Only {len(data)} bytes of {ref} arrived; read it again")
         return Piece(data, total, answer.properties.etag)
 
+    def _pieces(self, ref: BlobRef) -> Pieces:
+        return Pieces(self._clients.blob(ref), lambda: self._create(ref.zone, ref.container))
+
     def _create(self, zone: Zone, container: str) -> None:
         with reported(f"container {container} of zone {zone}"):
             try:
@@ -227,6 +267,17 @@ class AzureBlobs:
 
 def _spans(start: int, end: int) -> Iterator[tuple[int, int]]:
     return ((at, min(PIECE, end - at)) for at in range(start, end, PIECE))
+
+
+@contextmanager
+def _room_for(ref: BlobRef) -> Generator[None, None, None]:
+    """A disk that is full or gone is this machine's trouble: another may do the work."""
+    try:
+        yield
+    except OSError as error:
+        raise ServiceUnavailable(
+            f"The scratch disk did not take {ref}: {error.strerror}"
+        ) from error
 
 
 def _md5_of_file(file: BufferedRandom) -> str:

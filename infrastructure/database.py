@@ -91,14 +91,16 @@ class Database:
         name: str = "coremachine",
         tries: int = 4,
         longest: float = 60.0,
+        options: str = OPTIONS,
+        idle: int = 1,
     ) -> None:
-        """`longest`: the seconds a statement may take."""
+        """`longest`: the seconds a statement may take. `idle`: how many connections are kept while nobody asks."""
         self.dsn = dsn
         self.tries = tries
         self.longest = longest
         self.connect: dict[str, Any] = {
             "application_name": name,
-            "options": f"{OPTIONS} -c statement_timeout={longest:g}s",
+            "options": f"{options} -c statement_timeout={longest:g}s",
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -107,7 +109,7 @@ class Database:
         }
         self.pool = ConnectionPool(
             dsn,
-            min_size=1,
+            min_size=idle,
             max_size=size,
             connection_class=LimitedConnection,
             kwargs=self.connect,

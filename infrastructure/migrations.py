@@ -9,6 +9,7 @@ from importlib.resources import files
 import psycopg
 
 from core.errors import CoreMachineError
+from infrastructure import pgstac
 from infrastructure.database import unavailable
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ def migrate(dsn: str) -> list[str]:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as conn:
             # What another host has just applied must be seen, whatever this server's default is.
             conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-            return [name for number, name, text in migrations() if _apply(conn, number, name, text)]
+            own = [name for number, name, text in migrations() if _apply(conn, number, name, text)]
+            return own + pgstac.upgrade(conn, dsn)
     except psycopg.OperationalError as error:
         raise unavailable(error) from error
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.blobs import CONTAINER, Zone
 from core.queues import QueueName
 
+TARGET = re.compile(rf"({'|'.join(Zone)})(-{CONTAINER.pattern})?")
 DEFAULT_DATABASE = "postgresql://postgres@127.0.0.1:5432/coremachine"
 
 
@@ -40,6 +44,8 @@ class Settings(BaseSettings):
     """The Service Bus queue that carries long tasks."""
     pool_size: int = Field(default=12, ge=2, le=100)
     """Database connections a process may open at most."""
+    catalog_pool_size: int = Field(default=4, ge=1, le=50)
+    """Connections to the catalog that a process may open at most, for its tasks and again for its STAC API."""
     light_slots: int = Field(default=2, ge=0, le=64)
     """How many short tasks a worker process runs side by side."""
     heavy_slots: int = Field(default=1, ge=0, le=16)
@@ -58,6 +64,12 @@ class Settings(BaseSettings):
     """How long running tasks may go on after SIGTERM before they are given back."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """The largest request body that is accepted, in bytes."""
+    max_upload_bytes: int = Field(default=5 * 1024**3, ge=0, le=400_000 * 1024**2)
+    """The largest upload that is accepted, in bytes."""
+    upload_into: str = "bronze"
+    """The zones that take uploads, or single containers as `silver-masks`, comma separated."""
+    link_minutes: float = Field(default=60.0, gt=0, le=7 * 24 * 60)
+    """How long a link to a blob is good."""
     grid_cells: int = Field(default=100_000_000, ge=1)
     """The most cells that one question about a cube may read."""
     jobs: str = "jobs"
@@ -66,10 +78,38 @@ class Settings(BaseSettings):
     """Where the packages that the API pages need were installed."""
     scratch: Path | None = None
     """Where tasks put temporary files; the system's place when unset."""
+    raster_cache_mb: int = Field(default=256, ge=16)
+    """GDAL's block cache, in megabytes; a process has one."""
+    tile_above_gb: float = Field(default=2.0, gt=0)
+    """A raster with more cells than fill so many gigabytes is cut into tiles, a task each."""
+    tile_size: int = Field(default=8192, ge=512, multiple_of=512)
+    """Cells along the edge of such a tile."""
+    analysis_compression: Literal["DEFLATE", "ZSTD"] = "DEFLATE"
+    """How analysis COGs are compressed: what every reader knows, or what is faster and smaller."""
+    price_visualization: float = Field(default=0.018, ge=0)
+    """What a gigabyte of the visualization tier costs to keep for a month."""
+    price_analysis: float = Field(default=0.018, ge=0)
+    """The same of the analysis tier."""
+    price_archive: float = Field(default=0.002, ge=0)
+    """The same of the archive tier."""
+    currency: str = "USD"
+    """The currency of these prices."""
     crash: str = ""
     """A crash point to arm, as `name:n[:signal]`. For tests only."""
+    tiles: bool = True
+    """Whether the web app shows rasters as tiles, previews and values."""
+    tile_rasters: int = Field(default=24, ge=1, le=200)
+    """How many rasters one picture may open."""
     log_level: str = "INFO"
     """How much is logged: DEBUG, INFO, WARNING or ERROR."""
+
+    @field_validator("upload_into")
+    @classmethod
+    def names_zones(cls, text: str) -> str:
+        for name in _names(text):
+            if not TARGET.fullmatch(name):
+                raise ValueError(f"{name!r} is no zone and no container, as bronze or silver-masks")
+        return text
 
     def queue_names(self) -> dict[QueueName, str]:
         return {
@@ -77,3 +117,10 @@ class Settings(BaseSettings):
             QueueName.LIGHT: self.queue_light,
             QueueName.HEAVY: self.queue_heavy,
         }
+
+    def upload_targets(self) -> tuple[str, ...]:
+        return _names(self.upload_into)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))

@@ -1,73 +1,67 @@
-"""Turn one raster into a Cloud Optimized GeoTIFF with its STAC item beside it."""
+"""Turn one raster, of whatever size, into Cloud Optimized GeoTIFFs that the catalog knows."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
-from core import HEAVY, BlobRef, Context, JobBase, minutes, single
-from core.blobs import Zone
-from services.raster import cog, item
+from pydantic import Field, model_validator
+
+from core import HEAVY, BlobRef, Context, JobBase, Results, Retry, fan_in, fan_out, minutes, single
+from services.raster import known, processing
 from services.raster.inspect import inspect
-from services.raster.models import Cog, RasterInfo
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
-
-
-class Published(BaseModel):
-    """What the job leaves behind."""
-
-    model_config = ConfigDict(frozen=True)
-
-    item: BlobRef
-    cog: Cog
-    info: RasterInfo
+from services.raster.models import Built, CogOrder, Published, RasterInfo
+from services.raster.options import RasterOptions
+from services.raster.processing import Asked
+from services.raster.wishes import NAME, Wishes
+from services.stac import publishing
 
 
-class ProcessRaster(JobBase):
-    """Inspect a raster, write one analysis COG, and put its STAC item beside it."""
+class ProcessRaster(
+    JobBase,
+    Wishes,
+    also=(
+        "process_raster_docker",
+        "process_raster_v2",
+        "process_large_raster_docker",
+        "process_large_raster_v2",
+    ),
+):
+    """Inspect a raster, build one COG per tier, tile by tile where it is giant, and publish its STAC item."""
 
     source: BlobRef
     """The raster, as `zone/container/path`."""
-    collection: str = Field(pattern=NAME)
-    """The collection that the item belongs to."""
     item_id: str | None = Field(default=None, pattern=NAME)
-    """The item's id; the file's name without extension when not given."""
-    input_crs: str | None = None
-    """The coordinate reference system of a file that names none, as `EPSG:32635`."""
-    target_crs: str | None = None
-    """Reproject to this one; the COG keeps the file's own otherwise."""
+    """The item's id; made of the file's name when not given."""
+    tile_size: int | None = Field(default=None, ge=512, le=65_536, multiple_of=512)
+    """Cut into tiles with edges of so many cells, whatever the raster's size."""
+    overlap: int = Field(default=0, ge=0, le=4096)
+    """Cells that neighbouring tiles share."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def known_names(cls, given: Any) -> Any:
+        return known.translated(given)
 
     @property
-    def item_name(self) -> str:
-        return self.item_id or self.source.name.rsplit(".", 1)[0]
-
-    def output(self, ending: str) -> BlobRef:
-        """Other parameters give other names, so a new run never changes what an old item points to."""
-        name = (
-            f"{self.collection}/{self.item_name}/{self.fingerprint[:12]}/{self.item_name}{ending}"
-        )
-        return BlobRef.of(Zone.SILVER, "rasters", name)
+    def asked(self) -> Asked:
+        named = self.item_id or processing.item_name(self.source)
+        asked = self.asked_for(named, self.fingerprint)
+        return asked.model_copy(update={"tile_size": self.tile_size, "overlap": self.overlap})
 
     @single(queue=HEAVY, timeout=minutes(10))
     def look(self, ctx: Context) -> RasterInfo:
-        return inspect(ctx.blobs, self.source, self.input_crs)
+        if self.collection_must_exist:
+            processing.refuse_missing_collection(ctx.catalog, self.collection)
+        options = ctx.option(RasterOptions)
+        found = inspect(ctx.blobs, self.source, self.input_crs, self.raster_type, options)
+        return processing.accepted(found, self.asked)
 
-    @single(look, queue=HEAVY, timeout=minutes(60))
-    def convert(self, ctx: Context, info: RasterInfo) -> Cog:
-        def report(fraction: float, note: str) -> None:
-            ctx.check()
-            ctx.report(fraction, note)
+    @single(look)
+    def plan_tiles(self, ctx: Context, info: RasterInfo) -> list[CogOrder]:
+        return processing.plan(info, self.asked, ctx.option(RasterOptions))
 
-        return cog.build(
-            ctx.blobs,
-            self.source,
-            self.output("_analysis.tif"),
-            info,
-            report,
-            ctx.token,
-            self.target_crs,
-        )
+    @fan_out(plan_tiles, look, queue=HEAVY, retry=Retry(attempts=5), timeout=minutes(120))
+    def convert(self, ctx: Context, order: CogOrder, info: RasterInfo) -> Built:
+        return processing.convert(ctx, info, self.asked, order)
 
-    @single(convert, look)
-    def publish(self, ctx: Context, built: Cog, info: RasterInfo) -> Published:
-        ref = self.output(".json")
-        item.write(ctx.blobs, ref, item.item(info, built, self.collection, self.item_name))
-        return Published(item=ref, cog=built, info=info)
+    @fan_in(convert, look, queue=HEAVY, timeout=minutes(60))
+    def publish(self, ctx: Context, built: Results[Built], info: RasterInfo) -> Published:
+        return publishing.publish(ctx, info, built, self.asked, self)

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from core.reconciler import Reconciler
 from core.registry import Registry, discover
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.blobs import AzureBlobs
+from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
@@ -29,6 +31,8 @@ from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
 from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
+from services.raster.models import Tier
+from services.raster.options import Lossless, RasterOptions
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
@@ -47,6 +51,7 @@ class Services:
 
     settings: Settings
     database: Database
+    catalog_database: Database
     registry: Registry
     machine: CoreMachine
     queue: Queue
@@ -56,23 +61,32 @@ class Services:
     def close(self) -> None:
         self.queue.close()
         self.bell.close()
+        self.catalog_database.close()
         self.database.close()
 
 
 def build(given: Settings, name: str = "coremachine") -> Services:
     """Wire the parts that the settings name."""
     arm_crashes(given)
-    database = Database(
-        given.database_url.get_secret_value(), size=given.pool_size, name=name
-    ).open()
+    dsn = given.database_url.get_secret_value()
+    database = Database(dsn, size=given.pool_size, name=name).open()
+    catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
     registry = _registry(given)
-    machine = CoreMachine(registry, store, blobs(given))
+    catalog = PgstacCatalog(catalog_database)
+    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
-        given, database, registry, machine, queue, Reconciler(machine, queue, limits), bell
+        given,
+        database,
+        catalog_database,
+        registry,
+        machine,
+        queue,
+        Reconciler(machine, queue, limits),
+        bell,
     )
 
 
@@ -93,6 +107,24 @@ def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell
 
 def blobs(given: Settings) -> Blobs:
     return AzureBlobs(given.storage.get_secret_value(), scratch=given.scratch)
+
+
+def options(given: Settings) -> tuple[object, ...]:
+    """What services are told of the settings, one value of each of their own kinds."""
+    raster = RasterOptions(
+        cache_mb=given.raster_cache_mb,
+        tile_above_gb=given.tile_above_gb,
+        tile_size=given.tile_size,
+        compression=Lossless(given.analysis_compression),
+        prices={
+            Tier.VISUALIZATION: given.price_visualization,
+            Tier.ANALYSIS: given.price_analysis,
+            Tier.ARCHIVE: given.price_archive,
+        },
+        currency=given.currency,
+        scratch=given.scratch,
+    )
+    return (raster,)
 
 
 def arm_crashes(given: Settings) -> None:
@@ -179,8 +211,11 @@ def tick() -> None:
 
 def web_app() -> Any:
     """The ASGI app, imported only when the first request comes."""
-    from services.grids.models import GridLimits  # noqa: PLC0415 - a queue-only instance never pays for it
+    from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
+    from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
+    from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
     from triggers.http.app import create_app  # noqa: PLC0415
+    from triggers.http.health import scratch_disk  # noqa: PLC0415
     from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
     services = shared()
@@ -194,9 +229,17 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            stac=StacConnections(
+                given.database_url.get_secret_value(), size=given.catalog_pool_size
+            ),
+            checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
+            uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
+            link_lasts=timedelta(minutes=given.link_minutes),
             grid_limits=GridLimits(cells=given.grid_cells),
             static_folder=given.static_folder,
+            tiles=given.tiles,
+            tile_rasters=given.tile_rasters,
         )
     )
 

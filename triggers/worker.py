@@ -15,6 +15,7 @@ from core.queues import QueueName
 from core.reconciler import Periodic
 from core.worker import WorkerProcess, pause
 from triggers import wiring
+from triggers.memory import few_arenas
 
 log = logging.getLogger("coremachine.worker")
 
@@ -25,6 +26,7 @@ PATIENCE = 60.0
 def main(arguments: list[str] | None = None) -> int:
     """Run until told to stop. 0 when every running task ended or reached a safe point."""
     asked = _parser().parse_args(arguments)
+    few_arenas()
     given = wiring.settings()
     logging.basicConfig(
         level=given.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"

@@ -7,16 +7,18 @@ from contextlib import contextmanager
 import rasterio
 from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning
 
-# In bytes: as a number of megabytes, rasterio would hand GDAL a cache of that many bytes.
-CACHE = 512 << 20
+CACHE = 256 << 20
 
 
 @contextmanager
-def gdal() -> Iterator[None]:
-    """GDAL with a bounded cache and all processors, deaf to files lying beside the one it opens."""
+def gdal(cache: int = CACHE) -> Iterator[None]:
+    """GDAL with a bounded cache and all processors, deaf to files lying beside the one it opens.
+
+    `cache` is in bytes: of a number of megabytes rasterio would make that many bytes.
+    """
     with (
         rasterio.Env(
-            GDAL_CACHEMAX=CACHE,
+            GDAL_CACHEMAX=cache,
             GDAL_NUM_THREADS="ALL_CPUS",
             GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
             GDAL_PAM_ENABLED="NO",

@@ -1,37 +1,72 @@
 """Look at a raster without changing it."""
 
 from datetime import UTC, datetime
-from math import ceil
 
 import numpy as np
+from rasterio.crs import CRS
 from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
 
-from core.blobs import BlobRef, Blobs
+from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput
-from services.raster import kind, place
+from services.raster import kind, look, place
 from services.raster.environment import gdal
-from services.raster.models import Band, RasterInfo, Statistics
-from services.raster.source import opened
+from services.raster.models import Band, Color, Grid, RasterInfo, RasterType
+from services.raster.options import RasterOptions
+from services.raster.source import found, opened
+from services.storage.spool import spooled
 
-LOOK = 1024
-"""Statistics look at no more than this many cells across and down, spread over the whole image."""
+SMALL = 8 << 20
+"""A blob of so many bytes is fetched whole, a larger one only where it is looked at."""
+BANDS = 512
+COLORS = 256
 DTYPES = frozenset(
     {"uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"}
 )
 
 
-def inspect(blobs: Blobs, source: BlobRef, input_crs: str | None = None) -> RasterInfo:
-    """What the raster is. Anything that no retry can cure raises BadInput, which says what to do."""
-    with blobs.local(source) as path, gdal(), opened(path, source) as dataset:
+def inspect(
+    blobs: Blobs,
+    source: BlobRef,
+    input_crs: str | None = None,
+    raster_type: RasterType | None = None,
+    options: RasterOptions | None = None,
+) -> RasterInfo:
+    """What the raster is. Anything that no retry can cure raises BadInput, which says what to do.
+
+    The caller's type counts more than the one that the cells suggest.
+    """
+    options = options or RasterOptions()
+    blob = found(blobs, source)
+    small = blob.size <= SMALL
+    with (
+        gdal(options.cache_bytes),
+        spooled(blobs, blob, whole=small, scratch=options.scratch) as spool,
+        opened(spool, source) as dataset,
+    ):
         _refuse(dataset, source)
-        return _describe(dataset, source, path.stat().st_size, input_crs)
+        if small:
+            spool.check()
+        return _typed(_describe(dataset, blob, input_crs), raster_type)
+
+
+def _typed(info: RasterInfo, wanted: RasterType | None) -> RasterInfo:
+    if wanted is None or wanted is info.raster_type:
+        return info
+    warning = f"It was called {wanted} but looks like {info.raster_type}: {info.reason}."
+    changed = {"raster_type": wanted, "reason": "the submission says so"}
+    return info.model_copy(update={**changed, "warnings": [*info.warnings, warning]})
 
 
 def _refuse(dataset: DatasetReader, name: str) -> None:
     if (dtype := dataset.dtypes[0]) not in DTYPES:
         raise BadInput(
             f"{name} has {dtype} cells, which few readers understand; convert it to float or int32"
+        )
+    if dataset.count > BANDS:
+        raise BadInput(
+            f"{name} has {dataset.count} bands, more than the {BANDS} that maps and tiles can serve; "
+            "it is a data cube: split it, or convert it to NetCDF or Zarr and ingest that"
         )
     grid = dataset.transform
     if dataset.gcps[0]:
@@ -48,68 +83,69 @@ def _refuse(dataset: DatasetReader, name: str) -> None:
         raise BadInput(f"{name} runs from east to west; flip it first")
 
 
-def _describe(
-    dataset: DatasetReader, source: BlobRef, size: int, input_crs: str | None
-) -> RasterInfo:
-    crs = place.crs_of(dataset, input_crs, source)
+def _describe(dataset: DatasetReader, blob: BlobInfo, input_crs: str | None) -> RasterInfo:
+    crs = place.crs_of(dataset, input_crs, blob.ref)
     colors = tuple(color.name for color in dataset.colorinterp)
-    raster_type, reason = kind.guess(_impression(dataset, colors))
+    impression = _impression(dataset, colors, blob.ref.name)
+    raster_type, reason = kind.guess(impression)
+    grid = place.grid_of(dataset, crs)
     return RasterInfo(
-        source=source,
-        size=size,
+        source=blob.ref,
+        size=blob.size,
+        etag=blob.etag,
+        md5=blob.md5,
         driver=dataset.driver,
-        grid=place.grid_of(dataset, crs),
+        grid=grid,
         dtype=dataset.dtypes[0],
         nodata=dataset.nodata,
-        bands=[_band(dataset, index) for index in range(1, dataset.count + 1)],
+        block=dataset.block_shapes[0],
+        bands=[_band(dataset, n, found) for n, found in enumerate(look.looks(dataset))],
         raster_type=raster_type,
         reason=reason,
         has_mask=_has_mask(dataset),
         has_palette="palette" in colors,
+        palette=_palette(dataset, colors),
+        classes=kind.classes(impression),
         taken=_taken(dataset.tags().get("TIFFTAG_DATETIME", "")),
+        warnings=_warnings(grid, crs),
     )
 
 
-def _impression(dataset: DatasetReader, colors: tuple[str, ...]) -> kind.Look:
+def _impression(dataset: DatasetReader, colors: tuple[str, ...], file: str) -> kind.Look:
     return kind.Look(
         dtype=dataset.dtypes[0],
         colors=colors,
         name=dataset.descriptions[0] or "",
-        cells=_look(dataset, 1),
-        alpha=_look(dataset, colors.index("alpha") + 1).data if "alpha" in colors else None,
+        file=file,
+        cells=look.cells(dataset, 1),
+        alpha=look.cells(dataset, colors.index("alpha") + 1).data if "alpha" in colors else None,
     )
 
 
-def _band(dataset: DatasetReader, index: int) -> Band:
-    at = index - 1
+def _band(dataset: DatasetReader, at: int, found: np.ma.MaskedArray) -> Band:
     return Band(
-        name=dataset.descriptions[at] or f"b{index}",
+        name=dataset.descriptions[at] or f"b{at + 1}",
         color=dataset.colorinterp[at].name,
         unit=dataset.units[at] or None,
         scale=dataset.scales[at],
         offset=dataset.offsets[at],
-        statistics=_statistics(_look(dataset, index)),
+        statistics=look.statistics(found),
     )
 
 
-def _look(dataset: DatasetReader, band: int) -> np.ma.MaskedArray:
-    """The band at no more than LOOK x LOOK cells; nodata, masked and NaN cells are masked."""
-    shrink = max(1, ceil(max(dataset.width, dataset.height) / LOOK))
-    shape = ceil(dataset.height / shrink), ceil(dataset.width / shrink)
-    cells = dataset.read(band, out_shape=shape, masked=True)
-    return np.ma.masked_invalid(cells, copy=False) if cells.dtype.kind == "f" else cells
+def _palette(dataset: DatasetReader, colors: tuple[str, ...]) -> dict[int, Color]:
+    """Of pictures with at most 256 colours; a larger table is in the COG itself."""
+    found = dataset.colormap(1) if "palette" in colors else {}
+    return {} if len(found) > COLORS else {int(value): color for value, color in found.items()}
 
 
-def _statistics(cells: np.ma.MaskedArray) -> Statistics:
-    valid = np.ma.compressed(cells)
-    if valid.size == 0:
-        return Statistics(minimum=None, maximum=None, mean=None, valid_share=0.0)
-    return Statistics(
-        minimum=float(valid.min()),
-        maximum=float(valid.max()),
-        mean=float(valid.mean(dtype="float64")),
-        valid_share=valid.size / cells.size,
-    )
+def _warnings(grid: Grid, crs: CRS) -> list[str]:
+    west, _, east, _ = grid.bounds
+    if crs.is_geographic and east > 180 + grid.pixel_size[0] / 2 and west >= 0:
+        return [
+            "Its longitudes run from 0 to 360; maps show what lies beyond 180 only where asked."
+        ]
+    return []
 
 
 def _has_mask(dataset: DatasetReader) -> bool:

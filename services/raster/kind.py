@@ -1,5 +1,6 @@
 """Guess what the cells of a raster mean, and say why."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,11 @@ from services.raster.models import RasterType
 
 CLASSES = 48
 """More distinct values than this are hardly classes of a legend."""
+LEGEND = 256
 LAND = (-500.0, 9000.0)
 SMOOTH = 0.2
 """Neighbours on land differ by less than this share of the whole spread; in noise they do not."""
+DEPTHS = re.compile(r"depth|flood|fluvial|pluvial", re.IGNORECASE)
 HEIGHTS = ("elev", "dem", "dtm", "dsm", "height", "altitude")
 
 
@@ -21,6 +24,7 @@ class Look:
     dtype: str
     colors: tuple[str, ...]
     name: str
+    file: str
     cells: np.ma.MaskedArray
     alpha: np.ndarray | None = None
 
@@ -32,9 +36,20 @@ def guess(look: Look) -> tuple[RasterType, str]:
         return RasterType.CATEGORICAL, "it has a colour table"
     if len(shown) == 1:
         return _single(look)
+    if len(shown) == 4 and shown[:3] == ["red", "green", "blue"]:
+        return RasterType.NIR, f"it has colour and a fourth band that is called {shown[3]}"
     if set(shown) == {"red", "green", "blue"} or (len(shown) == 3 and look.dtype == "uint8"):
         return _photo(look)
     return RasterType.MULTISPECTRAL, f"it has {len(shown)} bands that are no red, green and blue"
+
+
+def classes(look: Look) -> list[int]:
+    """The distinct whole numbers of a single band, as far as they are few enough to be classes."""
+    if len([color for color in look.colors if color != "alpha"]) > 1:
+        return []
+    values = np.unique(np.ma.compressed(look.cells))
+    whole = np.issubdtype(values.dtype, np.integer) and values.size <= LEGEND
+    return [int(value) for value in values] if whole else []
 
 
 def _photo(look: Look) -> tuple[RasterType, str]:
@@ -42,7 +57,7 @@ def _photo(look: Look) -> tuple[RasterType, str]:
         return RasterType.RGB, "it has three bands of colour"
     if _covers(look.alpha):
         return RasterType.RGBA, "its bands are red, green, blue and alpha"
-    return RasterType.MULTISPECTRAL, "its fourth band is called alpha but varies as a picture does"
+    return RasterType.NIR, "its fourth band is called alpha but varies as a picture does"
 
 
 def _covers(alpha: np.ndarray) -> bool:
@@ -56,9 +71,13 @@ def _single(look: Look) -> tuple[RasterType, str]:
     if values.size == 0:
         return RasterType.CONTINUOUS, "it has one band without any valid cell"
     if np.issubdtype(values.dtype, np.integer):
+        if flood := DEPTHS.search(f"{look.name} {look.file}"):
+            return RasterType.FLOOD_DEPTH, f"its name says {flood[0].lower()!r}"
         distinct = np.unique(values).size
         if distinct <= CLASSES:
             return RasterType.CATEGORICAL, f"it has one band of {distinct} distinct whole numbers"
+    if flood := DEPTHS.search(look.name):
+        return RasterType.FLOOD_DEPTH, f"its band is called {look.name!r} ({flood[0].lower()})"
     if any(word in look.name.lower() for word in HEIGHTS):
         return RasterType.DEM, f"its band is called {look.name!r}"
     return _relief(look, values)
@@ -77,5 +96,9 @@ def _relief(look: Look, values: np.ndarray) -> tuple[RasterType, str]:
 def _roughness(cells: np.ma.MaskedArray) -> float:
     """The mean step between neighbours as a share of the standard deviation."""
     wide = np.ma.asarray(cells, dtype="float64")
-    spread, steps = wide.std(), np.ma.abs(np.ma.diff(wide, axis=1)).mean()
+    along = int(wide.shape[1] > 1)
+    if wide.shape[along] < 2:
+        return 1.0
+    with np.errstate(invalid="ignore"):  # what is masked may be infinite
+        spread, steps = wide.std(), np.ma.abs(np.ma.diff(wide, axis=along)).mean()
     return float(steps / spread) if spread and steps is not np.ma.masked else 1.0

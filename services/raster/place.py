@@ -46,15 +46,24 @@ def name_of(crs: CRS) -> str:
 
 
 def grid_of(dataset: DatasetReader | WarpedVRT, crs: CRS) -> Grid:
-    bounds = _box(dataset.transform, dataset.width, dataset.height)
+    return grid(dataset.transform, dataset.width, dataset.height, crs)
+
+
+def grid(transform: Affine, width: int, height: int, crs: CRS) -> Grid:
+    bounds = _box(transform, width, height)
     return Grid(
-        width=dataset.width,
-        height=dataset.height,
+        width=width,
+        height=height,
         crs=name_of(crs),
-        transform=tuple(dataset.transform)[:6],
+        transform=six(transform),
         bounds=bounds,
         bounds_lonlat=lonlat(crs, bounds),
     )
+
+
+def six(transform: Affine) -> tuple[float, float, float, float, float, float]:
+    a, b, c, d, e, f = tuple(transform)[:6]
+    return a, b, c, d, e, f
 
 
 def lonlat(crs: CRS, bounds: Box) -> Box:

@@ -1,21 +1,26 @@
 """Prove a COG: valid by the rules, and holding what it was made from."""
 
 import hashlib
-from dataclasses import dataclass
-from math import isnan
+from dataclasses import dataclass, replace
+from math import ceil, isnan
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
 from rio_cogeo.cogeo import cog_validate
 
 from core.blobs import BlobRef
 from core.errors import BadInput, BadResult
-from services.raster import place
+from services.raster import footprint, place
 from services.raster.environment import gdal
-from services.raster.models import Cog, Grid, Tier
+from services.raster.models import Cog, Grid
+from services.raster.options import RasterOptions
+from services.raster.tiers import Profile
 from services.raster.view import View
+
+LOOK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +35,10 @@ class Facts:
     palette: dict[int, tuple[int, ...]] | None
 
 
-def facts_of(dataset: View) -> Facts:
+def facts_of(dataset: View, *, picture: bool = False) -> Facts:
+    """What the COG must hold. In a picture, a mask takes the place of alpha and nodata."""
     colored = ColorInterp.palette in dataset.colorinterp
-    return Facts(
+    facts = Facts(
         grid=place.grid_of(dataset, dataset.crs),
         dtype=dataset.dtypes[0],
         band_count=dataset.count,
@@ -40,29 +46,47 @@ def facts_of(dataset: View) -> Facts:
         masking=tuple(flag.name for flag in dataset.mask_flag_enums[0]),
         palette=dataset.colormap(1) if colored else None,
     )
+    return _as_picture(facts) if picture and "alpha" in facts.masking else facts
 
 
-def read_back(file: Path, target: BlobRef, expected: Facts) -> Cog:
+def _as_picture(facts: Facts) -> Facts:
+    return replace(facts, band_count=facts.band_count - 1, masking=("per_dataset",))
+
+
+def read_back(
+    file: Path, target: BlobRef, expected: Facts, profile: Profile, options: RasterOptions
+) -> Cog:
     """The COG as it lies on disk. Raises when it is invalid or lost something on the way."""
-    with gdal():
+    with gdal(options.cache_bytes):
         valid, faults, _ = cog_validate(file, quiet=True)
         if not valid:
             raise BadResult(f"the COG for {target} is not valid: {'; '.join(faults)}")
         with rasterio.open(file, driver="GTiff", sharing=False) as dataset:
             found, overviews = _checked(dataset, expected, target), dataset.overviews(1)
+            outline = footprint.outline(_valid(dataset), found.grid)
+    size = file.stat().st_size
     return Cog(
         ref=target,
-        size=file.stat().st_size,
+        size=size,
         sha256=_sha256(file),
-        tier=Tier.ANALYSIS,
-        compression="DEFLATE",
+        tier=profile.tier,
+        compression=profile.compression,
         grid=found.grid,
         dtype=found.dtype,
         band_count=found.band_count,
         nodata=found.nodata,
         overviews=overviews,
         valid=valid,
+        footprint=outline,
+        monthly_cost=options.monthly_cost(profile.tier, size),
     )
+
+
+def _valid(dataset: DatasetReader) -> np.ndarray:
+    """Which cells hold data, in a small look at the whole that the overviews make cheap."""
+    shrink = max(1, ceil(max(dataset.width, dataset.height) / LOOK))
+    shape = ceil(dataset.height / shrink), ceil(dataset.width / shrink)
+    return dataset.dataset_mask(out_shape=shape) > 0
 
 
 def _checked(dataset: View, expected: Facts, target: BlobRef) -> Facts:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from os import fstat
+from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -13,7 +13,13 @@ from rasterio._err import CPLE_BaseError  # rasterio lets it escape, so it has t
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
-from core.errors import BadInput
+from core.blobs import BlobInfo, BlobRef, Blobs
+from core.errors import BadInput, BlobNotFound
+from services.storage.spool import Spool, SpoolReader
+
+Opened = BinaryIO | SpoolReader
+Source = Path | Spool
+"""Where the bytes of a raster come from."""
 
 GEOTIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 JPEG2000 = b"\0\0\0\x0cjP  \r\n\x87\n"
@@ -27,6 +33,8 @@ class Watch:
         self.passes = passes
         self.done = 0.0
         self.stopped = False
+        self.error: BaseException | None = None
+        """Why a file could not be read. GDAL is told that it ends there, since no exception passes through it."""
 
     def stop(self) -> None:
         self.stopped = True
@@ -35,15 +43,21 @@ class Watch:
 class _Watched:
     """A file that tells its watch what is read, and looks cut short once the watch has stopped."""
 
-    def __init__(self, file: BinaryIO, watch: Watch) -> None:
+    def __init__(self, file: Opened, watch: Watch) -> None:
         self.file, self.watch = file, watch
-        self.size = max(fstat(file.fileno()).st_size, 1)
+        self.size = max(file.seek(0, SEEK_END), 1)
+        file.seek(0)
         self.seek, self.tell, self.close = file.seek, file.tell, file.close
 
     def read(self, size: int = -1) -> bytes:
         if self.watch.stopped:
             return b""
-        data = self.file.read(size)
+        try:
+            data = self.file.read(size)
+        except Exception as error:  # noqa: BLE001 - raised again where GDAL has returned
+            self.watch.error = error
+            self.watch.stop()
+            return b""
         self.watch.done += len(data) / self.size
         return data
 
@@ -59,9 +73,16 @@ class _Watched:
         self.close()
 
 
-def driver_of(path: Path, name: str) -> str:
+def found(blobs: Blobs, source: BlobRef) -> BlobInfo:
+    try:
+        return blobs.info(source)
+    except BlobNotFound as error:
+        raise BadInput(f"{source} is not there (any more); upload it, then submit again") from error
+
+
+def driver_of(source: Source, name: str) -> str:
     """The driver for a file, by its first bytes: its extension and the 150 other drivers have no say."""
-    with path.open("rb") as file:
+    with source.open("rb", buffering=0) as file:
         head = file.read(12)
     if head.startswith(GEOTIFF):
         return "GTiff"
@@ -71,24 +92,27 @@ def driver_of(path: Path, name: str) -> str:
 
 
 @contextmanager
-def opened(path: Path, name: str, watch: Watch | None = None) -> Iterator[DatasetReader]:
-    """The dataset in `path`, which errors call `name`; whatever fails to be read is the sender's fault."""
-    driver = driver_of(path, name)
+def opened(source: Source, name: str, watch: Watch | None = None) -> Iterator[DatasetReader]:
+    """The dataset in `source`, which errors call `name`; whatever fails to be read is the sender's fault."""
+    driver = driver_of(source, name)
     inner = f"{uuid4().hex}.tif"
+    watch = watch or Watch()
     try:
         with rasterio.open(
-            inner, driver=driver, sharing=False, opener=_only(inner, path, watch or Watch())
+            inner, driver=driver, sharing=False, opener=_only(inner, source, watch)
         ) as dataset:
             yield dataset
     except GDAL_ERRORS as error:
+        if watch.error is not None:
+            raise watch.error from error
         raise BadInput(f"{name} is damaged or cut short: {_reason(error, inner)}") from error
 
 
-def _only(inner: str, path: Path, watch: Watch) -> Callable[..., _Watched]:
+def _only(inner: str, source: Source, watch: Watch) -> Callable[..., _Watched]:
     def open_file(asked: str, mode: str = "rb") -> _Watched:
         if asked != inner:
             raise FileNotFoundError(asked)
-        return _Watched(path.open("rb", buffering=0), watch)
+        return _Watched(source.open("rb", buffering=0), watch)
 
     return open_file
 

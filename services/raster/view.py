@@ -11,24 +11,44 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
 from services.raster import place
-from services.raster.models import RasterInfo
+from services.raster.models import RasterInfo, Tile
 
 View = DatasetReader | WarpedVRT
 
 
 @contextmanager
-def view(dataset: DatasetReader, info: RasterInfo, target_crs: str | None) -> Iterator[View]:
+def view(
+    dataset: DatasetReader, info: RasterInfo, target_crs: str | None, tile: Tile | None = None
+) -> Iterator[View]:
     """The dataset itself where nothing has to change, so that its mask and every value stay."""
     source_crs = place.parse(info.grid.crs)
     wanted = place.parse(target_crs) if target_crs else source_crs
-    if wanted == source_crs == dataset.crs and not info.grid.south_up:
+    if tile is None and wanted == source_crs == dataset.crs and not info.grid.south_up:
         yield dataset
         return
     shape = _same_cells(dataset) if wanted == source_crs else _new_cells(info)
     with WarpedVRT(
-        dataset, src_crs=source_crs, crs=wanted, **shape, **_empty(info, wanted != source_crs)
+        dataset,
+        src_crs=source_crs,
+        crs=wanted,
+        **{**shape, **(_of(tile) if tile else {})},
+        **_empty(info, wanted != source_crs),
     ) as vrt:
         yield vrt
+
+
+@contextmanager
+def masked(shown: View, *, lossless: bool) -> Iterator[View]:
+    """For JPEG, which has no room for nodata: the valid cells told by an alpha band instead."""
+    if lossless or shown.nodata is None:
+        yield shown
+        return
+    with WarpedVRT(shown, add_alpha=True, resampling=Resampling.nearest) as vrt:
+        yield vrt
+
+
+def _of(tile: Tile) -> dict[str, Any]:
+    return {"width": tile.width, "height": tile.height, "transform": Affine(*tile.transform)}
 
 
 def _same_cells(dataset: DatasetReader) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from tempfile import TemporaryFile
 
-from core.blobs import BlobInfo, BlobRef, Blobs
+from core.blobs import BlobInfo, BlobPage, BlobRef, Blobs
 from services.storage.models import Container, Filter, Listing, Page, Share, Summary, extension_of
 
 PAGE = 1_000
+LOOKS = 20
 AGES = (
     (timedelta(days=1), "under a day"),
     (timedelta(days=7), "under a week"),
@@ -35,6 +36,20 @@ def pages(blobs: Blobs, container: Container, prefix: str, limit: int | None) ->
         if after is None:
             break
     return found
+
+
+def search(
+    blobs: Blobs, container: Container, prefix: str, suffix: str, limit: int, after: str | None
+) -> BlobPage:
+    """A page of the blobs whose names begin and end so. It looks through a few pages of storage at most."""
+    found: list[BlobInfo] = []
+    for _ in range(LOOKS):
+        page = blobs.list(container.zone, container.name, prefix, after, limit - len(found))
+        found += [blob for blob in page.blobs if blob.ref.path.endswith(suffix)]
+        after = page.next
+        if after is None or len(found) >= limit:
+            break
+    return BlobPage(blobs=found, next=after)
 
 
 def read(blobs: Blobs, container: Container, page: Page, chosen: Filter) -> list[BlobInfo]:

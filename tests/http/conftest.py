@@ -1,12 +1,15 @@
 """A web app over a fresh database, under uvicorn, and a client of it."""
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
 
+from infrastructure.blobs import AzureBlobs
 from tests.http.house import House, house_of, serving
+from tests.http.storage_house import storage_client
 from tests.support.services import fresh_database
 from triggers.local.postgres import PostgresServer
 
@@ -37,3 +40,22 @@ def common_house(
 def common_client(common_house: House) -> Iterator[httpx.Client]:
     with serving(common_house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def stored(azurite: str) -> Iterator[AzureBlobs]:
+    blobs = AzureBlobs(azurite, retries=0)
+    yield blobs
+    blobs.close()
+
+
+@pytest.fixture(scope="module")
+def storage(stored: AzureBlobs) -> Iterator[httpx.Client]:
+    """Talks to the storage routes over a real Azurite."""
+    with storage_client(stored) as client:
+        yield client
+
+
+@pytest.fixture
+def container() -> str:
+    return f"t{uuid4().hex}"

@@ -58,7 +58,7 @@ class House:
             self.insights,
             self.blobs,
             self.catalog,
-            checks or {},
+            checks=checks or {},
             poll_every=0.02,
             **more,
         )

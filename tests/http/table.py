@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi.routing import APIRoute
 
-from triggers.http import docs
+from triggers.http import docs, tiles
 from triggers.http.app import ROUTERS
 
 
@@ -33,7 +33,9 @@ class Operation:
 
 def operations() -> list[Operation]:
     """Everything the API answers to."""
-    return [operation for router in ROUTERS for operation in _operations(router.routes)]
+    routers = [*ROUTERS, *tiles.routers()]
+    routes = [route for router in routers for route in router.routes]
+    return _operations([route for route in routes if route.include_in_schema])
 
 
 def pages() -> list[Operation]:
@@ -47,5 +49,5 @@ def _operations(routes: list) -> list[Operation]:
         assert isinstance(route, APIRoute)
         names = inspect.signature(route.endpoint).parameters
         query = tuple(n for n in ("limit", "cursor", "after", "status", "stage") if n in names)
-        found += [Operation(method, route.path, query) for method in sorted(route.methods)]
+        found += [Operation(method, route.path_format, query) for method in sorted(route.methods)]
     return found

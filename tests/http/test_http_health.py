@@ -1,11 +1,12 @@
 """How the installation is doing, as load balancers, dashboards and people ask it."""
 
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import httpx
 import psycopg
@@ -14,6 +15,7 @@ import pytest
 from core.registry import discover
 from tests.http.house import House, house_of, serving
 from tests.http.sample_jobs import Choosy, Failing, Squares
+from triggers.http.health import Degraded, scratch_disk
 
 JOB = """
 from core import Context, JobBase, single
@@ -155,3 +157,17 @@ def test_a_worker_that_was_not_heard_of_for_long_is_not_online(house: House) -> 
     with psycopg.connect(house.database.dsn) as conn:
         conn.execute("update app.sessions set seen = now() - interval '1 minute'")
     assert house.insights.workers() == []
+
+
+def test_a_scratch_disk_that_is_gone_or_full_degrades(tmp_path: Path) -> None:
+    """R80."""
+    assert "GiB free" in scratch_disk(tmp_path)()
+    with pytest.raises(Degraded, match="cannot be reached"):
+        scratch_disk(tmp_path / "gone")()
+
+
+def test_a_scratch_disk_with_little_room_degrades(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R80."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=500_000_000))
+    with pytest.raises(Degraded, match=r"0\.5 GiB"):
+        scratch_disk(None)()

@@ -49,7 +49,7 @@ def test_every_operation_answers_bad_requests_in_the_one_envelope(
     for path, query, body in bad_requests(operation):
         answer = common_client.request(operation.method, path + query, content=body)
         assert answer.status_code < 500, (path[:80], query, answer.text)
-        if answer.status_code >= 400:
+        if answer.status_code >= 400 and operation.method != "HEAD":
             check_envelope(answer)
         assert "?unheard" not in query or answer.status_code in (404, 422)
 

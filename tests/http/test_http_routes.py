@@ -16,8 +16,20 @@ SAMPLES = {
     "task_id": "12-0-345",
     "job_type": "hello_world",
     "name": "docs.css",
-    "collection": "era5",
-    "item": "2020",
+    "collection_id": "hills",
+    "item_id": "a",
+    "zone": "bronze",
+    "container": "bronze-rasters",
+    "path": "dem.tif",
+    "upload_id": "abc",
+    "number": "0",
+    "collection": "hills",
+    "item": "a",
+    "search": "ab",
+    "tileMatrixSetId": "WebMercatorQuad",
+    "format": "png",
+    **dict.fromkeys(("z", "x", "y", "lon", "lat", "minx", "miny"), "0"),
+    **dict.fromkeys(("maxx", "maxy", "width", "height"), "1"),
 }
 MODULES = Path(__file__).parents[2] / "node_modules"
 
@@ -74,7 +86,7 @@ async def reached(app: WebApp, method: str, path: str) -> str:
     transport = httpx.ASGITransport(noting)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         await client.request(method, path)
-    return scopes[0]["route"].path
+    return scopes[0]["route"].path_format
 
 
 @pytest.mark.skipif(not MODULES.is_dir(), reason="run make setup to install the pages' packages")

@@ -50,14 +50,14 @@ def hills() -> tuple[MemoryBlobs, BlobRef]:
 def test_a_raster_becomes_a_cog_with_its_item_beside_it(hills: tuple[MemoryBlobs, BlobRef]) -> None:
     blobs, ref = hills
     published = run_job(ProcessRaster(source=ref, collection="dems"), blobs=blobs).result
-    assert published.cog.valid
+    assert published.cogs[0].valid
     item = json.loads(blobs.read(published.item))
     assert item["collection"] == "dems"
-    assert item["assets"]["data"]["href"].endswith("_analysis.tif")
+    assert item["assets"]["analysis"]["href"].endswith("_analysis.tif")
     west, south, east, north = item["bbox"]
     assert 29 < west < east < 31
     assert -3 < south < north < -1
-    assert math.isclose(published.cog.size, blobs.info(published.cog.ref).size)
+    assert math.isclose(published.cogs[0].size, blobs.info(published.cogs[0].ref).size)
 
 
 def test_other_parameters_write_to_other_names(hills: tuple[MemoryBlobs, BlobRef]) -> None:
@@ -67,8 +67,8 @@ def test_other_parameters_write_to_other_names(hills: tuple[MemoryBlobs, BlobRef
     second = run_job(
         ProcessRaster(source=ref, collection="dems", target_crs="EPSG:4326"), blobs=blobs
     ).result
-    assert first.cog.ref != second.cog.ref
-    assert blobs.info(first.cog.ref).size == first.cog.size
+    assert first.cogs[0].ref != second.cogs[0].ref
+    assert blobs.info(first.cogs[0].ref).size == first.cogs[0].size
 
 
 def test_a_file_that_is_no_raster_fails_at_once_and_says_so() -> None:

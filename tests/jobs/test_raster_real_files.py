@@ -12,9 +12,10 @@ from rasterio.io import MemoryFile
 from core.blobs import BlobRef
 from core.errors import BadInput
 from core.memory_blobs import MemoryBlobs
-from services.raster import cog, item
+from services.raster import cog
 from services.raster.inspect import inspect
-from services.raster.models import Cog, RasterInfo, RasterType
+from services.raster.models import Cog, RasterInfo, RasterType, Tier
+from services.stac.item import item
 
 pytestmark = pytest.mark.shared_data
 
@@ -87,8 +88,8 @@ def holding(shared: Path, name: str) -> tuple[MemoryBlobs, BlobRef]:
 
 
 def build(blobs: MemoryBlobs, info: RasterInfo, target_crs: str | None = None) -> Cog:
-    quiet = lambda done, note: None  # noqa: E731
-    return cog.build(blobs, info.source, TARGET, info, quiet, "task-1", target_crs)
+    work = cog.Work(info, [Tier.ANALYSIS], lambda tier: TARGET, "task-1", target_crs)
+    return cog.build(blobs, work, lambda done, note: None).cogs[0]
 
 
 def test_no_file_is_left_out(shared: Path):
@@ -154,7 +155,7 @@ def test_a_cog_holds_every_cell_of_its_source(shared: Path, name: str):
     assert made.grid.bounds == pytest.approx(north_up(facts["bounds"]), abs=1e-6)
     assert made.valid
     assert same_cells(blobs.read(ref), blobs.read(TARGET), flipped=info.grid.south_up)
-    json.dumps(item.item(info, made, "real", "one"), allow_nan=False)
+    json.dumps(item(info, [made], "real", "one"), allow_nan=False)
 
 
 SMALL = [

@@ -1,11 +1,15 @@
 """One suite, two stores: every test that asks for a desk runs in memory and on PostgreSQL."""
 
+import uuid
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from benchmarks.invariants import violations
+from core.blobs import BlobRef, Zone
+from core.memory_blobs import MemoryBlobs
+from infrastructure.blobs import AzureBlobs
 from infrastructure.database import Database
 from tests.store.desk import Desk, MemoryDesk, PostgresDesk
 from tests.support.services import fresh_database
@@ -71,3 +75,24 @@ def check(desk: Desk) -> None:
     """Whatever a test did, the invariants hold. Tests move the clock, so nothing is late."""
     if isinstance(desk, PostgresDesk):
         assert violations(desk.pool.dsn, grace=1e9) == []
+
+
+@pytest.fixture(params=["memory", "azurite"])
+def blobs(request):
+    """One contract, held by the memory that tests use and by the SDK against Azurite."""
+    if request.param == "memory":
+        yield MemoryBlobs()
+        return
+    store = AzureBlobs(request.getfixturevalue("azurite"), retries=0)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def container() -> str:
+    return f"t{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def ref(container) -> BlobRef:
+    return BlobRef.of(Zone.SILVER, container, "dem/tile.tif")

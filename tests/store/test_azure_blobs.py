@@ -18,7 +18,7 @@ import requests
 from azure.storage.blob import BlobServiceClient, generate_container_sas
 
 from core.blobs import BlobRef, Zone
-from core.errors import BadInput, Conflict
+from core.errors import BadInput, Conflict, ServiceUnavailable
 from infrastructure import blob_clients
 from infrastructure.blob_clients import Account
 from infrastructure.blobs import AzureBlobs
@@ -278,9 +278,54 @@ def test_only_a_link_to_write_writes(blobs, ref):
     assert blobs.read(ref) == b"new"
 
 
+def test_a_link_for_a_new_blob_replaces_none(blobs, ref):
+    block = {"x-ms-blob-type": "BlockBlob"}
+    link = blobs.link(ref, timedelta(minutes=5), write=True, only_if_new=True)
+
+    assert requests.put(link, b"new", headers=block, timeout=5).status_code == 201
+    assert requests.put(link, b"newer", headers=block, timeout=5).status_code in {403, 409}
+    assert blobs.read(ref) == b"new"
+
+
+def test_a_link_to_save_keeps_a_page_from_running(blobs, ref):
+    blobs.write(ref, b"<script>", content_type="text/html")
+    link = blobs.link(ref, timedelta(minutes=5), to_save=True)
+
+    answer = requests.get(link, timeout=5)
+    assert (answer.status_code, answer.headers["Content-Disposition"]) == (200, "attachment")
+
+
 def test_a_store_without_the_key_cannot_sign(azurite, ref):
     endpoint = re.search(r"BlobEndpoint=[^;]+", azurite)[0]
     blobs = AzureBlobs(f"{endpoint};SharedAccessSignature=sv=2025-11-05&sig=eA==")
 
     with pytest.raises(Conflict, match="without its key"):
         blobs.link(ref, timedelta(minutes=1))
+
+
+def test_a_scratch_disk_that_is_gone_is_told_as_passing_trouble(azurite, ref, tmp_path):
+    """R80: another worker may have room."""
+    blobs = AzureBlobs(azurite, scratch=tmp_path / "gone", retries=0)
+    blobs.write(ref, b"x")
+
+    with pytest.raises(ServiceUnavailable, match="scratch disk"), blobs.local(ref):
+        pass
+    blobs.close()
+
+
+def test_a_scratch_disk_that_is_full_is_told_as_passing_trouble(blobs, ref, monkeypatch):
+    """R80: and nothing stays on it."""
+    blobs.write(ref, b"elevation")
+    folders = []
+    monkeypatch.setattr("os.pwrite", lambda out, data, at: folders.append(out) or len(data) - 1)
+
+    with pytest.raises(ServiceUnavailable, match="scratch disk"), blobs.local(ref):
+        pass
+    assert folders
+
+
+def test_what_a_reader_of_a_local_copy_raises_is_its_own(blobs, ref):
+    blobs.write(ref, b"elevation")
+
+    with pytest.raises(FileNotFoundError), blobs.local(ref) as file:
+        file.with_name("other").read_bytes()

@@ -1,7 +1,6 @@
 """One contract for blob storage, held by the memory that tests use and by the SDK against Azurite."""
 
 import io
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,6 @@ from core.blobs import BlobRef, Blobs, Zone
 from core.errors import BadInput, BlobChanged, BlobNotFound
 from core.memory_blobs import MemoryBlobs
 from infrastructure.blob_clients import PIECE
-from infrastructure.blobs import AzureBlobs
 
 ODD_NAMES = [
     "with space.tif",
@@ -32,26 +30,6 @@ ODD_NAMES = [
     "[brackets]{braces}*~",
     "x" * 1000,
 ]
-
-
-@pytest.fixture(params=["memory", "azurite"])
-def blobs(request):
-    if request.param == "memory":
-        yield MemoryBlobs()
-        return
-    store = AzureBlobs(request.getfixturevalue("azurite"), retries=0)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def container() -> str:
-    return f"t{uuid.uuid4().hex}"
-
-
-@pytest.fixture
-def ref(container) -> BlobRef:
-    return BlobRef.of(Zone.SILVER, container, "dem/tile.tif")
 
 
 def at_once(*calls):
@@ -394,3 +372,21 @@ def test_a_link_must_last(blobs: Blobs, ref):
     with pytest.raises(BadInput, match="last some time"):
         blobs.link(ref, timedelta(0))
     assert blobs.link(ref, timedelta(minutes=1)) != blobs.link(ref, timedelta(minutes=9))
+
+
+def test_a_name_of_the_greatest_length_is_staged_and_promoted(blobs: Blobs, container):
+    """R78: 1,024 characters, and characters that take nine when they are quoted."""
+    for path in ("x" * 1024, "日本" * 300 + ".tif"):
+        ref = BlobRef.of(Zone.BRONZE, container, path)
+        staged = blobs.staged(ref, "a.1")
+        blobs.write(staged, b"elevation")
+
+        assert blobs.promote(staged, ref, only_if_new=True).ref == ref
+        assert blobs.read(ref) == b"elevation"
+        assert blobs.staged(ref, "a.2") != staged
+
+
+def test_links_for_different_uses_differ(blobs: Blobs, ref):
+    minute = timedelta(minutes=1)
+    uses = ({}, {"to_save": True}, {"write": True}, {"write": True, "only_if_new": True})
+    assert len({blobs.link(ref, minute, **use) for use in uses}) == 4

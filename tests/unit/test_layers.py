@@ -20,16 +20,22 @@ SPEAKERS = {
     "azure.identity": ("infrastructure",),
     "psycopg": ("infrastructure",),
     "psycopg_pool": ("infrastructure",),
+    "asyncpg": ("infrastructure",),
+    "pypgstac": ("infrastructure",),
     "rasterio": ("services",),
     "rio_cogeo": ("services",),
     "affine": ("services",),
     "numpy": ("services",),
+    "morecantile": ("services",),
+    "rio_tiler": ("services",),
+    "titiler": ("triggers",),
     "xarray": ("services",),
     "zarr": ("services",),
     "cfgrib": ("services",),
     "fastapi": ("triggers",),
     "starlette": ("triggers",),
     "uvicorn": ("triggers",),
+    "stac_fastapi": ("triggers",),
 }
 """Which part of the product imports a package; no other part may."""
 

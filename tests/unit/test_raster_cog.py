@@ -15,11 +15,14 @@ from rio_cogeo.cogeo import cog_validate
 from core.blobs import BlobRef
 from core.errors import BadInput, BadResult, Cancelled, ServiceUnavailable
 from core.memory_blobs import MemoryBlobs
-from services.raster import cog, proof, sample
+from services.raster import bench, cog, proof, sample
+from services.raster.cog import Work
 from services.raster.environment import gdal
 from services.raster.inspect import inspect
-from services.raster.models import Cog
+from services.raster.models import Cog, RasterInfo, Tier
+from services.raster.options import RasterOptions
 from services.raster.source import Watch, opened
+from services.raster.tiers import profile_of
 
 SOURCE = BlobRef("bronze/uploads/source.tif")
 TARGET = BlobRef("silver/cogs/source/analysis.tif")
@@ -45,8 +48,12 @@ def holding(data: bytes) -> MemoryBlobs:
 
 
 def build(blobs: MemoryBlobs, *, report=lambda done, note: None, input_crs=None, **options) -> Cog:
-    info = inspect(blobs, SOURCE, input_crs)
-    return cog.build(blobs, SOURCE, TARGET, info, report, "task-1", **options)
+    return made_of(blobs, inspect(blobs, SOURCE, input_crs), report, **options)
+
+
+def made_of(blobs: MemoryBlobs, info: RasterInfo, report=lambda done, note: None, **more) -> Cog:
+    work = Work(info, [Tier.ANALYSIS], lambda tier: TARGET, "task-1", **more)
+    return cog.build(blobs, work, report).cogs[0]
 
 
 def dataset(blobs: MemoryBlobs) -> DatasetReader:
@@ -104,11 +111,11 @@ def test_a_cog_in_another_crs_than_ordered_is_an_error(tmp_path: Path):
         facts = proof.facts_of(found)
     elsewhere = facts.grid.model_copy(update={"crs": "EPSG:4326"})
     with pytest.raises(BadInput, match="cannot hold the CRS EPSG:4326"):
-        proof.read_back(file, TARGET, with_(facts, grid=elsewhere))
+        read_back(file, with_(facts, grid=elsewhere))
     with pytest.raises(BadResult, match="nodata"):
-        proof.read_back(file, TARGET, with_(facts, nodata=0.0))
+        read_back(file, with_(facts, nodata=0.0))
     with pytest.raises(BadResult, match="lost its palette"):
-        proof.read_back(file, TARGET, with_(facts, palette={0: (0, 0, 0, 255)}))
+        read_back(file, with_(facts, palette={0: (0, 0, 0, 255)}))
 
 
 def test_a_tiff_that_is_no_cog_is_an_error(tmp_path: Path):
@@ -117,7 +124,7 @@ def test_a_tiff_that_is_no_cog_is_an_error(tmp_path: Path):
     with gdal(), opened(file, "plain") as found:
         facts = proof.facts_of(found)
     with pytest.raises(BadResult, match="is not valid"):
-        proof.read_back(file, TARGET, facts)
+        read_back(file, facts)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "uint32", "float32", "float64"])
@@ -242,7 +249,7 @@ def test_progress_goes_from_nought_to_one_and_never_back():
     fractions = [done for done, _ in heard]
     assert (fractions[0], fractions[-1]) == (0.0, 1.0)
     assert fractions == sorted(fractions)
-    assert {note.split()[0] for _, note in heard} >= {
+    assert {note.partition(": ")[2].partition(" ")[0] for _, note in heard} >= {
         "fetching",
         "converting",
         "checking",
@@ -251,7 +258,7 @@ def test_progress_goes_from_nought_to_one_and_never_back():
 
 
 def test_progress_shows_reading_and_then_writing(monkeypatch):
-    monkeypatch.setattr(cog, "BEAT", 0.001)
+    monkeypatch.setattr(bench, "BEAT", 0.001)
     heard: list[float] = []
     noise = np.random.default_rng(3).integers(0, 255, (3, 2048, 2048), "uint8")
     build(holding(tiff(noise)), report=lambda done, note: heard.append(done))
@@ -261,14 +268,14 @@ def test_progress_shows_reading_and_then_writing(monkeypatch):
 
 
 def test_a_cancelled_task_stops_gdal_and_stores_nothing(monkeypatch):
-    monkeypatch.setattr(cog, "BEAT", 0.001)
+    monkeypatch.setattr(bench, "BEAT", 0.001)
     noise = np.random.default_rng(3).integers(0, 255, (3, 2048, 2048), "uint8")
     blobs = holding(tiff(noise))
     watches: list[Watch] = []
-    monkeypatch.setattr(cog, "Watch", lambda passes: watches.append(Watch(passes)) or watches[0])
+    monkeypatch.setattr(bench, "Watch", lambda passes: watches.append(Watch(passes)) or watches[0])
 
     def cancel(done: float, note: str) -> None:
-        if note.startswith("converting,"):
+        if ": converting," in note:
             raise Cancelled("taken away")
 
     with pytest.raises(Cancelled):
@@ -298,25 +305,24 @@ def test_damage_that_a_look_does_not_find_is_found_by_building():
     data[at:] = bytes(40)
     blobs = holding(bytes(data))
     with pytest.raises(BadInput, match="damaged or cut short"):
-        cog.build(blobs, SOURCE, TARGET, info, lambda done, note: None, "task-1")
+        made_of(blobs, info)
     assert stored(blobs) == []
 
 
 def test_a_full_disk_is_no_fault_of_the_sender(monkeypatch):
-    monkeypatch.setattr(cog.shutil, "disk_usage", lambda path: NoRoom())
+    monkeypatch.setattr(bench.shutil, "disk_usage", lambda path: NoRoom())
     data = sample.dem()
     info = inspect(holding(data), SOURCE)
     with pytest.raises(ServiceUnavailable, match="disk of this worker is full"):
-        cog.build(holding(data[:-9000]), SOURCE, TARGET, info, lambda done, note: None, "task-1")
+        made_of(holding(data[:-9000]), info)
 
 
 def test_half_an_upload_gets_no_name():
     """R75: a partial upload never becomes visible."""
 
     class Leaky(MemoryBlobs):
-        def write(self, ref, data, **options):
-            whole = data if isinstance(data, bytes) else data.read()
-            return super().write(ref, whole if ref == SOURCE else whole[:-1], **options)
+        def put_piece(self, ref, number, data):
+            super().put_piece(ref, number, data[:-1])
 
     blobs = Leaky()
     blobs.write(SOURCE, sample.dem(256))
@@ -343,6 +349,11 @@ def test_a_worker_that_dies_while_storing_leaves_the_old_cog_alone():
 def test_building_again_gives_the_same_bytes():
     blobs = holding(sample.dem(256))
     assert build(blobs).sha256 == build(blobs).sha256
+
+
+def read_back(file: Path, facts: proof.Facts) -> Cog:
+    options = RasterOptions()
+    return proof.read_back(file, TARGET, facts, profile_of(Tier.ANALYSIS, options), options)
 
 
 def with_(facts: proof.Facts, **changes: object) -> proof.Facts:

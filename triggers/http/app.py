@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
-from triggers.http import docs, events, grids, health, job_types, jobs, legacy, status
+from triggers.http import (
+    analysis,
+    docs,
+    events,
+    grids,
+    health,
+    job_types,
+    jobs,
+    legacy,
+    links,
+    stac,
+    stac_tools,
+    status,
+    storage,
+    uploads,
+)
 from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
@@ -18,7 +36,20 @@ DESCRIPTION = """Submit geospatial jobs, follow them, and read what they gave.
 
 Every error is problem JSON (RFC 9457) with a stable `code`. Lists come in pages: pass `next` as `cursor`.
 """
-ROUTERS = (jobs.router, events.router, job_types.router, status.router, grids.router, legacy.router)
+ROUTERS = (
+    jobs.router,
+    events.router,
+    job_types.router,
+    status.router,
+    grids.router,
+    legacy.router,
+    uploads.router,
+    links.router,
+    storage.router,
+    analysis.router,
+    stac_tools.router,
+    stac.router,
+)
 
 
 class WebApp(FastAPI):
@@ -42,16 +73,40 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_lifespan,
         generate_unique_id_function=_operation_id,
-        middleware=[Middleware(Correlated), Middleware(LimitedBody, services.max_body_bytes)],
+        middleware=[
+            Middleware(Correlated),
+            Middleware(LimitedBody, services.max_body_bytes, uploads.limits(services.uploads)),
+        ],
     )
     app.state.services = services
     app.state.checkup = health.checkup(services)
-    for router in ROUTERS:
+    app.state.upload_slots = uploads.slots()
+    for router in [*ROUTERS, *_tiles(app, services)]:
         app.include_router(router, dependencies=[Depends(only_described)], responses=ANY_PROBLEM)
     app.include_router(docs.router)
+    stac.join(app)
     speak_problems(app)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    yield
+    services: Services = app.state.services
+    if services.stac is not None:
+        await services.stac.close()
+
+
+def _tiles(app: FastAPI, services: Services) -> list[APIRouter]:
+    if not services.tiles:
+        return []
+    from triggers.http import tiles  # noqa: PLC0415 - titiler takes two seconds to import
+
+    app.state.atlas = tiles.atlas(services)
+    app.state.tile_turns = Semaphore(tiles.BUSY)
+    return tiles.routers()
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -32,7 +32,7 @@ class NotSetUp(ServiceUnavailable):
     code = "not_set_up"
 
 
-@router.get("/swagger")
+@router.get("/swagger", name="swagger_ui_html")  # stac-fastapi links to it by this name
 def swagger(services: TheServices) -> FileResponse:
     """The API to try out."""
     return _page(services.static_folder, "swagger.html", "swagger-ui-bundle.js")

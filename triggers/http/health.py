@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, wait
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -18,6 +21,8 @@ from triggers.http.services import Probe, Services
 log = logging.getLogger(__name__)
 
 VITAL = frozenset({"database"})
+LITTLE = 1024**3
+"""Bytes of scratch disk under which large blobs may not fit any more."""
 
 
 class Verdict(StrEnum):
@@ -106,6 +111,22 @@ def _overall(components: Mapping[str, Component]) -> Verdict:
     if any(component.status is not Verdict.HEALTHY for component in components.values()):
         return Verdict.DEGRADED
     return Verdict.HEALTHY
+
+
+def scratch_disk(folder: Path | None) -> Probe:
+    """Room for the temporary files of tasks."""
+
+    def probe() -> str:
+        try:
+            free = shutil.disk_usage(folder or tempfile.gettempdir()).free
+        except OSError:
+            raise Degraded("the folder for temporary files cannot be reached") from None
+        room = f"{free / LITTLE:.1f} GiB free for temporary files"
+        if free < LITTLE:
+            raise Degraded(room)
+        return room
+
+    return probe
 
 
 def checkup(services: Services) -> Checkup:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,8 +19,9 @@ log = logging.getLogger(__name__)
 
 CORRELATION = "X-Correlation-Id"
 ACCEPTABLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+ANY = re.compile(".*")
 DRAINED = 8
-"""How many times the limit is read and thrown away, so that the sender gets to read the answer."""
+"""How many times the usual limit is read and thrown away, so that the sender gets to read the answer."""
 
 
 class Correlated:
@@ -58,50 +61,66 @@ def _correlation_id(scope: Scope) -> str:
     return given if ACCEPTABLE.fullmatch(given) else uuid4().hex
 
 
-class LimitedBody:
-    """Refuses bodies over a limit: by the length they declare, else by counting what comes."""
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """How large the bodies of one operation may be, and what to do with larger ones."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    method: str
+    path: re.Pattern[str]
+    size: int
+    advice: str
+
+    def fits(self, scope: Scope) -> bool:
+        return scope["method"] == self.method and self.path.fullmatch(scope["path"]) is not None
+
+
+class LimitedBody:
+    """Refuses bodies over a limit: by the length they declare, else by counting what comes.
+
+    Operations of `others` have limits of their own.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, others: Sequence[BodyLimit] = ()) -> None:
         self.app = app
-        self.limit = limit
+        self.usual = BodyLimit("", ANY, limit, "Put large data into a blob and pass its name.")
+        self.others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
-        if _declared(headers) > self.limit:
+        limit = next((other for other in self.others if other.fits(scope)), self.usual)
+        if _declared(headers) > limit.size:
             if "expect" not in headers:
                 await self._drain(receive)
-            too_large = BodyTooLarge(self._refusal)
+            too_large = BodyTooLarge(_refusal(limit))
             return await problem(too_large, scope["correlation_id"])(scope, receive, send)
-        await self.app(scope, self._counting(receive), send)
+        await self.app(scope, self._counting(receive, limit), send)
 
-    def _counting(self, receive: Receive) -> Receive:
+    def _counting(self, receive: Receive, limit: BodyLimit) -> Receive:
         size = 0
 
         async def counted() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self.limit:
+            if size > limit.size:
                 await self._drain(receive)
-                raise HTTPException(413, self._refusal)
+                raise HTTPException(413, _refusal(limit))
             return message
 
         return counted
 
     async def _drain(self, receive: Receive) -> None:
         size, more = 0, True
-        while more and size < DRAINED * self.limit:
+        while more and size < DRAINED * self.usual.size:
             message = await receive()
             size += len(message.get("body", b""))
             more = message.get("more_body", False)
 
-    @property
-    def _refusal(self) -> str:
-        return (
-            f"The body may hold {self.limit} bytes. Put large data into a blob and pass its name."
-        )
+
+def _refusal(limit: BodyLimit) -> str:
+    return f"The body may hold {limit.size} bytes. {limit.advice}"
 
 
 def _declared(headers: Headers) -> int:

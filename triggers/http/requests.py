@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, FastAPI, Query, Request
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from core.errors import MalformedBody
 from core.values import NUL
 from triggers.http.problems import invalid_parameters
+
+M = TypeVar("M", bound=BaseModel)
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 Cursor = Annotated[str | None, Query(description="The `next` of the page before.")]
@@ -60,12 +64,38 @@ def _characters(value: Any) -> str:
 Parameters = Annotated[dict[str, Any], Depends(json_object)]
 
 
+def body_of(model: type[M]) -> Callable[[Parameters], M]:
+    """A dependency that reads the body as this model, whatever type of content it is said to be."""
+
+    def read(given: Parameters) -> M:
+        return fitted(model, given)
+
+    return read
+
+
+def fitted(model: type[M], given: Mapping[str, Any]) -> M:
+    """What a body says, as a model; what does not fit is named."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise invalid_parameters(
+            [{**dict(one), "loc": ("body", *one["loc"])} for one in error.errors()]
+        ) from None
+
+
+def described(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """What the OpenAPI document tells of such a body."""
+    content = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
 async def only_described(request: Request) -> None:
     """Refuse query parameters that the OpenAPI document does not describe for this operation."""
     if not request.query_params:
         return
     app = cast(FastAPI, request.app)
-    operation = app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    path: str = request.scope["route"].path_format
+    operation = app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
     known = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
     unknown = [name for name in request.query_params if name not in known]
     if unknown:

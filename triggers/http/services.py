@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
@@ -13,10 +15,21 @@ from core.blobs import Blobs
 from core.catalog import Catalog
 from core.insights import Insights
 from core.machine import CoreMachine
+from services.storage.uploads import Rules
+
+if TYPE_CHECKING:
+    from services.tiles.opener import Opener
 from services.grids.models import GridLimits
 
 Probe = Callable[[], str]
 """Says how a component is doing, or raises."""
+
+
+class Connections(Protocol):
+    """Where the STAC API gets its connections to the database."""
+
+    def connection(self) -> AbstractAsyncContextManager[Any]: ...
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +40,15 @@ class Services:
     insights: Insights
     blobs: Blobs
     catalog: Catalog
+    stac: Connections | None = None
+    """Without them the STAC API answers that it is not available."""
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
+    uploads: Rules = field(default_factory=Rules)
+    """What may be uploaded."""
+    link_lasts: timedelta = timedelta(hours=1)
+    """How long a link to a blob is good."""
     grid_limits: GridLimits = field(default_factory=GridLimits)
     """What one question about a cube may cost."""
     static_folder: Path = Path("node_modules")
@@ -38,6 +57,12 @@ class Services:
     """Seconds a component may take to say how it is doing."""
     poll_every: float = 0.5
     """Seconds between two looks of an event stream."""
+    tiles: bool = True
+    """Whether rasters are shown: what that takes is slow to import."""
+    tile_rasters: int = 24
+    """How many rasters one picture may open."""
+    rasters: Opener | None = None
+    """How rasters are opened; by signed links to `blobs` unless told otherwise."""
 
 
 async def services_of(request: Request) -> Services:

@@ -12,8 +12,8 @@ from core.blobs import BlobRef, Blobs, Zone
 from core.errors import CoreMachineError, ServiceUnavailable
 from core.states import JobStatus
 from core.views import JobView
-from jobs.process_raster import Published
 from services.raster import sample
+from services.raster.models import Published
 from triggers import wiring
 
 console = Console(highlight=False, soft_wrap=True)
@@ -80,11 +80,11 @@ def _show(job: JobView) -> None:
         )
     if job.status is JobStatus.COMPLETED:
         made = Published.model_validate(job.result)
-        grid = made.cog.grid
+        cog = made.cogs[0]
         console.print(f"raster       {made.info.source}")
-        console.print(f"COG          {made.cog.ref}")
+        console.print(f"COG          {cog.ref}")
         console.print(
-            f"             {grid.width} x {grid.height}, {grid.crs}, {made.cog.size:,} bytes"
+            f"             {cog.grid.width} x {cog.grid.height}, {cog.grid.crs}, {cog.size:,} bytes"
         )
         console.print(f"STAC item    {made.item}")
 

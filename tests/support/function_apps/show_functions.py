@@ -36,7 +36,9 @@ def main() -> None:
         record.name: [json.loads(raw) for raw in record.raw_bindings] for record in records
     }
     loaded = [
-        name for name in ("fastapi", "starlette", "psycopg", "rasterio") if name in sys.modules
+        name
+        for name in ("fastapi", "starlette", "psycopg", "rasterio", "titiler")
+        if name in sys.modules
     ]
     print(json.dumps({"functions": functions, "seconds": took, "loaded": loaded}))
 

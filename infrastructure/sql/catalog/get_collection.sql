@@ -1,0 +1,1 @@
+select pgstac.get_collection(%(name)s)

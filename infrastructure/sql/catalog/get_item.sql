@@ -1,0 +1,1 @@
+select pgstac.get_item(%(name)s, %(collection)s)

@@ -1,0 +1,1 @@
+select search from pgstac.searches where hash = %(name)s

@@ -1,0 +1,1 @@
+select pgstac.all_collections()

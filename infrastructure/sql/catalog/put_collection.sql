@@ -1,0 +1,1 @@
+select pgstac.upsert_collection(%(content)s::jsonb)

@@ -1,0 +1,1 @@
+select pgstac.delete_collection(%(name)s)

@@ -1,0 +1,1 @@
+select pgstac.delete_item(%(name)s, %(collection)s)

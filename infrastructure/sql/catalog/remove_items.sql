@@ -1,0 +1,1 @@
+delete from pgstac.items where collection = %(name)s and id = any(%(id)s::text[])

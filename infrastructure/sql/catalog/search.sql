@@ -1,0 +1,1 @@
+select pgstac.search(%(query)s::jsonb)

@@ -1,0 +1,1 @@
+"""The catalog of what was made: STAC items and collections."""
