@@ -48,5 +48,6 @@ class NetcdfToZarr(JobBase):
         self, ctx: Context, written: Results[Written], layout: Layout, info: GridInfo
     ) -> Published:
         convert.verify(ctx.blobs, info, layout, written)
-        stored = inspect(ctx.blobs, layout.root)
+        told = [*info.warnings, *convert.left_behind(info)]
+        stored = inspect(ctx.blobs, layout.root).but_known(told)
         return item.publish(ctx.catalog, stored, self.collection, self.item_name, self.source)

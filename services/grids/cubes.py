@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
-
-import zarr
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.blobs import BlobRef, Blobs
 from core.catalog import Catalog, Document
@@ -13,6 +11,9 @@ from core.errors import BadInput, ItemNotFound
 from services.grids import opened
 from services.grids.inspect import Coordinates, coordinates, inspect
 from services.grids.models import GridInfo
+
+if TYPE_CHECKING:
+    import zarr
 
 KEPT = 16
 TYPES = ("application/vnd.zarr", "application/json")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-import zarr
 
 from core.blobs import BlobRef, Blobs
 from core.errors import BadInput
-from services.grids import opened
-from services.grids.models import Axis, Box, GridInfo, Role, TimeAxis, Variable
-from services.grids.references import MOST_VARIABLES
-from services.grids.times import Clock, clock
+from services.grids import opened, references
+from services.grids.models import MOST_VARIABLES, Axis, Box, GridInfo, Role, TimeAxis, Variable
+from services.grids.times import clock
+
+if TYPE_CHECKING:
+    import zarr
 
 NAMES = {
     Role.X: {"lon", "longitude", "x"},
@@ -53,10 +54,12 @@ def inspect_file(blobs: Blobs, ref: BlobRef) -> GridInfo:
 def inspect(blobs: Blobs, ref: BlobRef) -> GridInfo:
     """What a Zarr store is, or a cube of references; otherwise BadInput."""
     etag = opened.state_of(blobs, ref)
-    group = opened.cube(blobs, ref)
-    is_store = not ref.endswith(opened.REFERENCES)
-    kind = f"zarr{group.metadata.zarr_format}" if is_store else "references"
-    return describe(group, ref, kind, None, etag)
+    if ref.endswith(opened.REFERENCES):
+        found = references.load(blobs, ref)
+        group = opened.referred(blobs, found, ref)
+        return describe(group, ref, "references", None, etag, found.left_out)
+    group = opened.store(blobs, ref)
+    return describe(group, ref, f"zarr{group.metadata.zarr_format}", None, etag)
 
 
 def describe(
@@ -124,9 +127,7 @@ def _refuse_unknown_codecs(array: zarr.Array, name: str) -> None:
 
 
 def array_of(group: zarr.Group, name: str) -> zarr.Array:
-    found = group[name]
-    assert isinstance(found, zarr.Array), f"{name} is a group"
-    return found
+    return cast("zarr.Array", group[name])
 
 
 def cells(array: zarr.Array, box: tuple[slice | int, ...] = ()) -> Array:
@@ -240,30 +241,26 @@ def _time(
     name = next((name for name, role in roles.items() if role is Role.TIME), None)
     if name is None:
         return None, []
-    array = arrays[name]
     try:
-        found = clock(
-            str(array.attrs.get("units", "")), str(array.attrs.get("calendar", "standard"))
-        )
+        return _times(name, arrays[name]), []
     except BadInput as error:
         return None, [f"{name} cannot be read as time: {error}"]
-    return _times(name, array, found)
 
 
-def _times(name: str, array: zarr.Array, found: Clock) -> tuple[TimeAxis | None, list[str]]:
-    values = cells(array)
+def _times(name: str, array: zarr.Array) -> TimeAxis:
+    units, calendar = (array.attrs.get("units", ""), array.attrs.get("calendar", "standard"))
+    found, values = clock(str(units), str(calendar)), cells(array)
     if not (np.diff(values) > 0).all():
-        return None, [f"{name} cannot be read as time: it does not rise all the way"]
+        raise BadInput("it does not rise all the way")
     moments = found.moments(values[[0, -1]])
-    axis = TimeAxis(
+    return TimeAxis(
         name=name,
         size=values.size,
         first=moments[0],
         last=moments[-1],
         calendar=found.calendar,
-        units=str(array.attrs["units"]),
+        units=found.units,
     )
-    return axis, []
 
 
 def _variable(name: str, array: zarr.Array, plane: set[str]) -> Variable:

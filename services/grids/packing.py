@@ -6,12 +6,14 @@ import base64
 import binascii
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 
 from services.grids.inspect import Array
+
+if TYPE_CHECKING:
+    import zarr
 
 
 def unpacked(array: zarr.Array, stored: Array) -> Array:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import zarr
 
 from core.errors import BadInput, TooLarge
 from services.grids.cubes import Cube
@@ -16,6 +15,9 @@ from services.grids.inspect import Array, array_of, cells
 from services.grids.models import Box, GridLimits, Variable
 from services.grids.packing import unpacked
 from services.grids.times import within
+
+if TYPE_CHECKING:
+    import zarr
 
 HELD = 4_000_000
 """Cells in memory at once."""

@@ -15,9 +15,9 @@ from core.blobs import BlobRef, Blobs
 from core.errors import BadInput
 from services.grids import opened
 from services.grids.inspect import array_of, cells, coordinates, describe
+from services.grids.listing import blobs_below
 from services.grids.models import Frozen, GridInfo
 from services.grids.references import Part, Reference, References, inlined
-from services.grids.store import blobs_below
 from services.grids.times import clock
 
 MOST_FILES = 10_000

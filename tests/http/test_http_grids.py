@@ -307,6 +307,7 @@ def test_an_item_that_names_no_cube_of_ours_is_refused(
         "id": "odd",
         "collection": "cubes",
         "bbox": [],
+        "properties": {"datetime": "2020-01-01T00:00:00Z"},
         "assets": {"data": {"href": href, "type": kind}},
     }
     catalog.add("cubes", [item])

@@ -20,8 +20,9 @@ from core.testing import run_job
 from infrastructure.blobs import AzureBlobs
 from jobs.ingest_zarr import IngestZarr
 from services.grids import copy, opened
+from services.grids.listing import blobs_below
 from services.grids.models import Share
-from services.grids.store import BlobStore, blobs_below
+from services.grids.store import BlobStore
 from tests.support.grids import LAT, LON
 
 SOURCE = BlobRef("bronze/zarr/climate.zarr")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from jsonschema import Draft7Validator
 from pystac.validation.local_validator import get_local_schema_cache
 from referencing import Registry, Resource
@@ -21,8 +22,9 @@ from infrastructure.blobs import AzureBlobs
 from jobs.netcdf_to_zarr import NetcdfToZarr
 from services.grids import convert, opened
 from services.grids.inspect import inspect_file
+from services.grids.listing import blobs_below
 from services.grids.models import Slab, Written
-from services.grids.store import BlobStore, blobs_below
+from services.grids.store import BlobStore
 from tests.support.grids import Weather
 from tests.support.netcdf import Var, netcdf
 
@@ -236,7 +238,7 @@ def test_what_differs_from_the_source_is_not_published(damage: str) -> None:
     if damage == "lost":
         blobs.delete(BlobRef(key))
     else:
-        array = opened.zarr.open_group(BlobStore(blobs, root), mode="r+")["t2m"]
+        array = zarr.open_group(BlobStore(blobs, root), mode="r+")["t2m"]
         array[:] = 5.0
     info, layout = run.results(NetcdfToZarr.look)[0], run.results(NetcdfToZarr.arrange)[0]
     written: list[Written] = run.results(NetcdfToZarr.copy_cells)
@@ -313,3 +315,15 @@ def test_a_file_in_azure_storage_becomes_a_store_there(azurite: str) -> None:
         np.testing.assert_array_equal(made["t2m"].values, weather.stored)
     assert catalog.item("azure", "weather") is not None
     blobs.close()
+
+
+def test_text_stays_behind_and_the_result_says_so() -> None:
+    more = {
+        "code": Var(("lat",), np.array(list(b"abc" * 7 + b"de"), "u1").view("S1")),
+        "place": Var(("lat",), np.array(["x"] * 23, object)),
+    }
+    info = done(stored(Weather(more=more).file())).result.info
+    assert info.warnings == [
+        "left out: place: it holds text or structures of varying length",
+        "not converted: code: it holds text",
+    ]

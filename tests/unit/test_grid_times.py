@@ -7,14 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from services.grids.times import CALENDARS, as_instant, clock, within
+from services.grids.times import as_instant, clock, within
+
+CALENDARS = ("standard", "proleptic_gregorian", "julian", "noleap", "all_leap", "360_day")
 
 
-@given(st.datetimes(datetime(1600, 1, 1), datetime(2400, 1, 1)), st.integers(-(10**6), 10**6))  # noqa: DTZ001
+@given(st.datetimes(datetime(1700, 1, 1), datetime(2400, 1, 1)), st.integers(-(10**6), 10**6))  # noqa: DTZ001
 def test_the_standard_calendar_is_that_of_python(since: datetime, hours: int) -> None:
     since = since.replace(microsecond=0)
     moments = clock(f"hours since {since:%Y-%m-%d %H:%M:%S}", "standard").moments([hours])
     assert moments == [(since + timedelta(hours=hours)).isoformat()]
+
+
+def test_the_standard_calendar_leaves_ten_days_out_in_1582() -> None:
+    """As CF has it: Julian before."""
+    moments = clock("days since 1582-10-04", "standard").moments([0, 1])
+    assert moments == ["1582-10-04T00:00:00", "1582-10-15T00:00:00"]
 
 
 @pytest.mark.parametrize("calendar", CALENDARS)
