@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     """The zones that take uploads, or single containers as `silver-masks`, comma separated."""
     link_minutes: float = Field(default=60.0, gt=0, le=7 * 24 * 60)
     """How long a link to a blob is good."""
+    grid_cells: int = Field(default=100_000_000, ge=1)
+    """The most cells that one question about a cube may read."""
     jobs: str = "jobs"
     """The packages whose modules are job types, comma separated."""
     static_folder: Path = Path("node_modules")

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from core import HEAVY, BlobRef, Context, JobBase, Results, fan_in, fan_out, minutes, single
 from services.grids import convert, item
-from services.grids.inspect import inspect
+from services.grids.inspect import inspect, inspect_file
 from services.grids.models import NAME, GridInfo, Layout, Published, Slab, Written
 
 
@@ -28,7 +28,7 @@ class NetcdfToZarr(JobBase):
 
     @single(queue=HEAVY, timeout=minutes(10))
     def look(self, ctx: Context) -> GridInfo:
-        return inspect(ctx.blobs, self.source)
+        return inspect_file(ctx.blobs, self.source)
 
     @single(look)
     def arrange(self, ctx: Context, info: GridInfo) -> Layout:
@@ -48,5 +48,6 @@ class NetcdfToZarr(JobBase):
         self, ctx: Context, written: Results[Written], layout: Layout, info: GridInfo
     ) -> Published:
         convert.verify(ctx.blobs, info, layout, written)
-        stored = inspect(ctx.blobs, layout.root)
+        told = [*info.warnings, *convert.left_behind(info)]
+        stored = inspect(ctx.blobs, layout.root).but_known(told)
         return item.publish(ctx.catalog, stored, self.collection, self.item_name, self.source)

@@ -212,6 +212,7 @@ def tick() -> None:
 def web_app() -> Any:
     """The ASGI app, imported only when the first request comes."""
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
+    from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
     from triggers.http.app import create_app  # noqa: PLC0415
     from triggers.http.health import scratch_disk  # noqa: PLC0415
@@ -235,6 +236,7 @@ def web_app() -> Any:
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
             link_lasts=timedelta(minutes=given.link_minutes),
+            grid_limits=GridLimits(cells=given.grid_cells),
             static_folder=given.static_folder,
             tiles=given.tiles,
             tile_rasters=given.tile_rasters,

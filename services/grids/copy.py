@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
-import zarr
-
 from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput, BlobChanged, ServiceUnavailable
 from services.grids import opened
+from services.grids.listing import blobs_below
 from services.grids.models import Batch, Share
-from services.grids.store import BlobStore, blobs_below
 
 BATCH = 500
 THREADS = 8
@@ -61,8 +59,7 @@ def verify(blobs: Blobs, target: BlobRef, copied: Iterable[Share]) -> Share:
         raise BadInput(f"nothing was copied to {target}")
     if sent != arrived:
         raise ServiceUnavailable(f"{arrived} arrived at {target} of {sent}")
-    with opened.understood(target):
-        zarr.consolidate_metadata(BlobStore(blobs, target))
+    opened.consolidate(blobs, target)
     return sent
 
 

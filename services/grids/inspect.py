@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-import zarr
 
 from core.blobs import BlobRef, Blobs
 from core.errors import BadInput
-from services.grids import opened
-from services.grids.models import Axis, Box, GridInfo, Role, TimeAxis, Variable
-from services.grids.references import MOST_VARIABLES
-from services.grids.times import Clock, clock
+from services.grids import opened, references
+from services.grids.models import MOST_VARIABLES, Axis, Box, GridInfo, Role, TimeAxis, Variable
+from services.grids.times import clock
+
+if TYPE_CHECKING:
+    import zarr
 
 NAMES = {
     Role.X: {"lon", "longitude", "x"},
@@ -23,6 +24,11 @@ NAMES = {
 }
 NORTH = {"degrees_north", "degree_north", "degrees_n", "degree_n", "degreen", "degreesn"}
 EAST = {"degrees_east", "degree_east", "degrees_e", "degree_e", "degreee", "degreese"}
+CODECS = frozenset(
+    {"zlib", "gzip", "bz2", "lzma", "zstd", "lz4", "blosc", "shuffle", "delta", "fixedscaleoffset",
+     "fletcher32", "crc32", "crc32c", "adler32", "quantize", "bitround", "packbits", "astype",
+     "vlen-utf8", "vlen-bytes"}
+)  # fmt: skip
 MOST_COORDINATES = 5_000_000
 EVEN = 1e-3
 """Steps that differ by less than this share are even: coordinates are often kept as float32."""
@@ -38,15 +44,22 @@ class Coordinates(NamedTuple):
     moments: list[str]
 
 
+def inspect_file(blobs: Blobs, ref: BlobRef) -> GridInfo:
+    """What a NetCDF file is. Anything that no retry can cure raises BadInput, which says what to do."""
+    group, found = opened.netcdf(blobs, ref)
+    size = blobs.info(ref).size
+    return describe(group, ref, "netcdf4", size, found.states[ref], found.left_out)
+
+
 def inspect(blobs: Blobs, ref: BlobRef) -> GridInfo:
-    """What the grid is. Anything that no retry can cure raises BadInput, which says what to do."""
+    """What a Zarr store is, or a cube of references; otherwise BadInput."""
     etag = opened.state_of(blobs, ref)
-    if opened.is_netcdf(ref):
-        group, found = opened.netcdf(blobs, ref)
-        return describe(group, ref, "netcdf4", blobs.info(ref).size, etag, found.left_out)
-    group = opened.cube(blobs, ref)
-    kind = "references" if ref.endswith(opened.REFERENCES) else f"zarr{group.metadata.zarr_format}"
-    return describe(group, ref, kind, None, etag)
+    if ref.endswith(opened.REFERENCES):
+        found = references.load(blobs, ref)
+        group = opened.referred(blobs, found, ref)
+        return describe(group, ref, "references", None, etag, found.left_out)
+    group = opened.store(blobs, ref)
+    return describe(group, ref, f"zarr{group.metadata.zarr_format}", None, etag)
 
 
 def describe(
@@ -98,13 +111,23 @@ def arrays_of(group: zarr.Group, ref: BlobRef) -> dict[str, zarr.Array]:
         raise BadInput(f"{ref} holds no variables in its root group")
     if len(arrays) > MOST_VARIABLES:
         raise BadInput(f"{ref} holds {len(arrays)} variables, more than {MOST_VARIABLES}")
+    for name, array in arrays.items():
+        _refuse_unknown_codecs(array, f"{ref}/{name}")
     return arrays
 
 
+def _refuse_unknown_codecs(array: zarr.Array, name: str) -> None:
+    """A version 2 store may ask for any codec of numcodecs, and its `pickle` runs what the sender wrote."""
+    if array.metadata.zarr_format == 3:
+        return
+    asked = [*(array.metadata.filters or ()), array.metadata.compressor]
+    used = {str(getattr(codec, "codec_id", codec)) for codec in asked if codec is not None}
+    if unknown := sorted(used - CODECS):
+        raise BadInput(f"{name} is packed with {', '.join(unknown)}, which is not opened here")
+
+
 def array_of(group: zarr.Group, name: str) -> zarr.Array:
-    found = group[name]
-    assert isinstance(found, zarr.Array), f"{name} is a group"
-    return found
+    return cast("zarr.Array", group[name])
 
 
 def cells(array: zarr.Array, box: tuple[slice | int, ...] = ()) -> Array:
@@ -218,30 +241,26 @@ def _time(
     name = next((name for name, role in roles.items() if role is Role.TIME), None)
     if name is None:
         return None, []
-    array = arrays[name]
     try:
-        found = clock(
-            str(array.attrs.get("units", "")), str(array.attrs.get("calendar", "standard"))
-        )
+        return _times(name, arrays[name]), []
     except BadInput as error:
         return None, [f"{name} cannot be read as time: {error}"]
-    return _times(name, array, found)
 
 
-def _times(name: str, array: zarr.Array, found: Clock) -> tuple[TimeAxis | None, list[str]]:
-    values = cells(array)
+def _times(name: str, array: zarr.Array) -> TimeAxis:
+    units, calendar = (array.attrs.get("units", ""), array.attrs.get("calendar", "standard"))
+    found, values = clock(str(units), str(calendar)), cells(array)
     if not (np.diff(values) > 0).all():
-        return None, [f"{name} cannot be read as time: it does not rise all the way"]
+        raise BadInput("it does not rise all the way")
     moments = found.moments(values[[0, -1]])
-    axis = TimeAxis(
+    return TimeAxis(
         name=name,
         size=values.size,
         first=moments[0],
         last=moments[-1],
         calendar=found.calendar,
-        units=str(array.attrs["units"]),
+        units=found.units,
     )
-    return axis, []
 
 
 def _variable(name: str, array: zarr.Array, plane: set[str]) -> Variable:

@@ -11,6 +11,7 @@ from core.catalog import Catalog, Document
 from services.grids.models import Axis, GridInfo, Published, Share
 from services.grids.times import as_instant
 from services.raster import place
+from services.stac.collection import collection as new_collection
 
 DATACUBE = "https://stac-extensions.github.io/datacube/v2.2.0/schema.json"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
@@ -33,7 +34,11 @@ def publish(
     copied: Share | None = None,
 ) -> Published:
     """Put the cube into the catalog. `info` tells of what was written, `source` what it was made of."""
-    catalog.add(_collection(info, collection), [item(info, collection, item_id, source)])
+    made = item(info, collection, item_id, source)
+    catalog.add(
+        new_collection(collection, f"Grids of {collection}.", title=collection, items=[made]),
+        [made],
+    )
     return Published(
         item=item_id, collection=collection, data=info.source, info=info, copied=copied
     )
@@ -60,23 +65,6 @@ def item(info: GridInfo, collection: str, item_id: str, source: BlobRef | str) -
         },
         "links": [{"rel": "collection", "type": "application/json", "href": "./collection.json"}],
         "assets": {"data": _asset(info)},
-    }
-
-
-def _collection(info: GridInfo, name: str) -> Document:
-    start, end = _span(info)
-    return {
-        "type": "Collection",
-        "stac_version": "1.1.0",
-        "id": name,
-        "title": name,
-        "description": f"Grids of {name}.",
-        "license": "other",
-        "extent": {
-            "spatial": {"bbox": [list(info.box)]},
-            "temporal": {"interval": [[start, end]]},
-        },
-        "links": [],
     }
 
 

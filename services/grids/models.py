@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from math import prod
+from typing import Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +14,7 @@ from core.blobs import BlobRef
 
 Box = tuple[float, float, float, float]
 """West, south, east, north, in degrees. West lies east of east where a box crosses the 180th meridian."""
+MOST_VARIABLES = 1_000
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 """What collections and items may be called."""
 
@@ -100,6 +103,12 @@ class GridInfo(Frozen):
     def cubes(self) -> list[Variable]:
         return [variable for variable in self.variables if variable.is_cube]
 
+    def but_known(self, warnings: Iterable[str]) -> Self:
+        """With what is known of the source besides."""
+        return self.model_copy(
+            update={"warnings": list(dict.fromkeys([*warnings, *self.warnings]))}
+        )
+
 
 class Slab(Frozen):
     """A part of a variable that one task writes, aligned to the chunks it writes."""
@@ -146,3 +155,12 @@ class Published(Frozen):
     data: BlobRef
     info: GridInfo
     copied: Share | None = None
+
+
+class GridLimits(Frozen):
+    """What one question about a cube may cost."""
+
+    cells: int = 100_000_000
+    """Cells that are read, whole chunks counted."""
+    answer: int = 50_000
+    """Cells that a map in the answer has."""

@@ -6,24 +6,23 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import zarr
-from zarr.errors import BaseZarrError, ZarrUserWarning
+from typing import TYPE_CHECKING
 
 from core.blobs import BlobRef, Blobs
 from core.errors import BadInput, BlobNotFound
 from services.grids import references
 from services.grids.references import References
-from services.grids.store import BlobStore, ReferenceStore
+
+if TYPE_CHECKING:
+    import zarr
+    from zarr.abc.store import Store
 
 REFERENCES = ".json"
 FILES = (".nc", ".nc4", ".h5", ".hdf5", ".hdf", ".cdf", ".he5")
 ROOTS = ("zarr.json", ".zmetadata", ".zgroup")
 """What the root of a Zarr store holds, the most telling first."""
 
-
 WRONG = (
-    BaseZarrError,
     FileNotFoundError,
     LookupError,
     ValueError,
@@ -41,8 +40,8 @@ def understood(name: str) -> Iterator[None]:
     Deaf to Zarr's warnings that others may not read consolidated metadata, and of files lying in a store.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Consolidated metadata is currently", ZarrUserWarning)
-        warnings.filterwarnings("ignore", "Object at .* is not recognized", ZarrUserWarning)
+        warnings.filterwarnings("ignore", "Consolidated metadata is currently", UserWarning)
+        warnings.filterwarnings("ignore", "Object at .* is not recognized", UserWarning)
         try:
             yield
         except WRONG as error:
@@ -55,12 +54,14 @@ def is_netcdf(ref: BlobRef) -> bool:
 
 def netcdf(blobs: Blobs, ref: BlobRef, only: str | None = None) -> tuple[zarr.Group, References]:
     """A NetCDF file, or one variable of it, as a group that is read by ranges."""
-    found = references.of_netcdf(blobs, ref, only)
+    from services.grids.netcdf import of_netcdf  # noqa: PLC0415 - h5py, only for those who read NetCDF
+
+    found = of_netcdf(blobs, ref, only)
     return referred(blobs, found, ref), found
 
 
 def referred(blobs: Blobs, found: References, ref: BlobRef) -> zarr.Group:
-    return _group(ReferenceStore(blobs, found, ref), ref, consolidated=False)
+    return _group(_stores().ReferenceStore(blobs, found, ref), ref, consolidated=False)
 
 
 def cube(blobs: Blobs, ref: BlobRef) -> zarr.Group:
@@ -72,17 +73,27 @@ def cube(blobs: Blobs, ref: BlobRef) -> zarr.Group:
 
 def store(blobs: Blobs, root: BlobRef) -> zarr.Group:
     """An existing Zarr store, by its consolidated metadata unless that is missing or names nothing."""
-    found = BlobStore(blobs, root, read_only=True)
+    found = _stores().BlobStore(blobs, root, read_only=True)
     group = _group(found, root, consolidated=None)
     kept = group.metadata.consolidated_metadata
     return group if kept is None or kept.metadata else _group(found, root, consolidated=False)
 
 
+def target(blobs: Blobs, root: BlobRef) -> zarr.Group:
+    """A store that exists, to write its cells."""
+    with understood(root):
+        return _stores().open_group(_stores().BlobStore(blobs, root), "r+", consolidated=True)
+
+
+def consolidate(blobs: Blobs, root: BlobRef) -> None:
+    """Gather the metadata of all arrays in the root, so that a store opens with one read."""
+    with understood(root):
+        _stores().consolidate(_stores().BlobStore(blobs, root))
+
+
 def state_of(blobs: Blobs, ref: BlobRef) -> str:
-    """A word that changes when the metadata of a store, or the file itself, does."""
-    names = (
-        [ref] if ref.endswith((REFERENCES, *FILES)) else [f"{ref.rstrip('/')}/{n}" for n in ROOTS]
-    )
+    """A word that changes when the metadata of a store, or the references, do."""
+    names = [ref] if ref.endswith(REFERENCES) else [f"{ref.rstrip('/')}/{n}" for n in ROOTS]
     for name in names:
         try:
             return blobs.info(BlobRef(name)).etag
@@ -91,8 +102,13 @@ def state_of(blobs: Blobs, ref: BlobRef) -> str:
     raise BadInput(f"there is no Zarr store at {ref}: none of {', '.join(ROOTS)} is there")
 
 
-def _group(
-    found: BlobStore | ReferenceStore, ref: BlobRef, consolidated: bool | None
-) -> zarr.Group:
+def _group(found: Store, ref: BlobRef, consolidated: bool | None) -> zarr.Group:
     with understood(ref):
-        return zarr.open_group(found, mode="r", use_consolidated=consolidated)
+        return _stores().open_group(found, "r", consolidated=consolidated)
+
+
+def _stores():
+    """Every worker imports every job, and zarr is slow to import: it waits until a cube is opened."""
+    from services.grids import store as stores  # noqa: PLC0415
+
+    return stores

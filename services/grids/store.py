@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Literal
 
+import zarr
 from zarr.abc.store import (
     ByteRequest,
     OffsetByteRequest,
@@ -15,11 +17,11 @@ from zarr.abc.store import (
 )
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
-from core.blobs import BlobInfo, BlobRef, Blobs
+from core.blobs import BlobRef, Blobs
 from core.errors import BadInput, BlobChanged, BlobNotFound
+from services.grids.listing import blobs_below
 from services.grids.references import Part, References
 
-PAGE = 5000
 JSON = (".json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 
 
@@ -199,17 +201,12 @@ class ReferenceStore(_Store):
         return key in self.refs
 
 
-def blobs_below(blobs: Blobs, root: BlobRef, prefix: str = "") -> Iterator[BlobInfo]:
-    """Every blob whose name goes on with `prefix` after the root."""
-    zone, container, after = root.zone, root.container, None
-    while True:
-        try:
-            page = blobs.list(zone, container, f"{root.path}/{prefix}", after, PAGE)
-        except BlobNotFound:
-            return
-        yield from page.blobs
-        if (after := page.next) is None:
-            return
+def open_group(found: Store, mode: Literal["r", "r+"], *, consolidated: bool | None) -> zarr.Group:
+    return zarr.open_group(found, mode=mode, use_consolidated=consolidated)
+
+
+def consolidate(found: Store) -> None:
+    zarr.consolidate_metadata(found)
 
 
 def _span(wanted: ByteRequest | None, size: int) -> tuple[int, int]:

@@ -15,9 +15,9 @@ from core.blobs import BlobRef, Blobs
 from core.errors import BadInput
 from services.grids import opened
 from services.grids.inspect import array_of, cells, coordinates, describe
+from services.grids.listing import blobs_below
 from services.grids.models import Frozen, GridInfo
 from services.grids.references import Part, Reference, References, inlined
-from services.grids.store import blobs_below
 from services.grids.times import clock
 
 MOST_FILES = 10_000
@@ -41,7 +41,8 @@ class FilePart(Frozen):
 
 def files_below(blobs: Blobs, root: BlobRef) -> list[BlobRef]:
     """Every NetCDF file whose name begins so."""
-    found = [info.ref for info in blobs_below(blobs, root) if opened.is_netcdf(info.ref)]
+    folder = BlobRef(root.rstrip("/"))
+    found = [info.ref for info in blobs_below(blobs, folder) if opened.is_netcdf(info.ref)]
     if not found:
         raise BadInput(f"no NetCDF file ({', '.join(opened.FILES)}) lies below {root}")
     if len(found) > MOST_FILES:

@@ -21,9 +21,9 @@ from services.raster.options import RasterOptions
 from services.raster.proof import Facts, facts_of, read_back
 from services.raster.shipping import Shipment
 from services.raster.source import Source, Watch, found, opened
-from services.raster.spool import Spool, spooled
 from services.raster.tiers import Profile
 from services.raster.view import masked, reprojected
+from services.storage.spool import Spool, spooled
 
 Report = Callable[[float, str], None]
 

@@ -17,7 +17,7 @@ from services.raster.options import RasterOptions
 from services.raster.processing import Asked
 from services.raster.source import found as there
 from services.raster.source import opened
-from services.raster.spool import spooled
+from services.storage.spool import spooled
 
 AT_ONCE = 32 << 20
 """Bytes of cells that are read in one go."""

@@ -13,7 +13,7 @@ from services.raster.environment import gdal
 from services.raster.models import Band, Color, Grid, RasterInfo, RasterType
 from services.raster.options import RasterOptions
 from services.raster.source import found, opened
-from services.raster.spool import spooled
+from services.storage.spool import spooled
 
 SMALL = 8 << 20
 """A blob of so many bytes is fetched whole, a larger one only where it is looked at."""

@@ -15,7 +15,7 @@ from rasterio.io import DatasetReader
 
 from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput, BlobNotFound
-from services.raster.spool import Spool, SpoolReader
+from services.storage.spool import Spool, SpoolReader
 
 Opened = BinaryIO | SpoolReader
 Source = Path | Spool

@@ -24,8 +24,8 @@ from services.raster.options import RasterOptions
 from services.raster.proof import facts_of, read_back
 from services.raster.shipping import Shipment
 from services.raster.source import opened
-from services.raster.spool import spooled
 from services.raster.tiers import Profile, profile_of
+from services.storage.spool import spooled
 
 PICTURE = 4096
 """Across and down, the small picture has no more cells than this."""

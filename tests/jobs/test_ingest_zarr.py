@@ -1,5 +1,8 @@
 """An existing Zarr store comes into the catalog whole, or not at all."""
 
+import json
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +20,9 @@ from core.testing import run_job
 from infrastructure.blobs import AzureBlobs
 from jobs.ingest_zarr import IngestZarr
 from services.grids import copy, opened
+from services.grids.listing import blobs_below
 from services.grids.models import Share
-from services.grids.store import BlobStore, blobs_below
+from services.grids.store import BlobStore
 from tests.support.grids import LAT, LON
 
 SOURCE = BlobRef("bronze/zarr/climate.zarr")
@@ -164,6 +168,40 @@ def test_what_is_no_store_fails_with_a_reason(blob: str, content: bytes, reason:
     assert run.error is not None
     assert reason in run.error["message"]
     assert run.tasks("look")[0].attempts == 1
+
+
+PICKLE = {"id": "pickle", "protocol": 5}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"filters": [PICKLE]},
+        {"compressor": PICKLE},
+        {"dtype": "|O", "fill_value": "", "filters": [{"id": "vlen-utf8"}, PICKLE]},
+    ],
+)
+def test_a_store_that_would_run_code_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    """A pickle in a coordinate: opening it would run what the sender wrote."""
+    blobs = stored(MemoryBlobs(), 2, False)
+    meta = json.loads(blobs.read(BlobRef(f"{SOURCE}/lat/.zarray")))
+    meta |= {"filters": None, "compressor": None, **change}
+    blobs.write(BlobRef(f"{SOURCE}/lat/.zarray"), json.dumps(meta).encode())
+    blobs.write(BlobRef(f"{SOURCE}/lat/0"), pickle.dumps(Evil(tmp_path / "was-here")))
+    run = run_job(job(), blobs=blobs, expect=JobStatus.FAILED)
+    assert run.error is not None
+    assert not (tmp_path / "was-here").exists()
+    assert "pickle" in run.error["message"]
+
+
+class Evil:
+    """Unpickling it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
 
 
 def test_a_large_chunk_goes_by_way_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:

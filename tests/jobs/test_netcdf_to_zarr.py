@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
+from jsonschema import Draft7Validator
+from pystac.validation.local_validator import get_local_schema_cache
+from referencing import Registry, Resource
 
 from core import BlobRef, Context
 from core.memory_blobs import MemoryBlobs
@@ -17,9 +21,10 @@ from core.testing import JobRun, run_job
 from infrastructure.blobs import AzureBlobs
 from jobs.netcdf_to_zarr import NetcdfToZarr
 from services.grids import convert, opened
-from services.grids.inspect import inspect
+from services.grids.inspect import inspect_file
+from services.grids.listing import blobs_below
 from services.grids.models import Slab, Written
-from services.grids.store import BlobStore, blobs_below
+from services.grids.store import BlobStore
 from tests.support.grids import Weather
 from tests.support.netcdf import Var, netcdf
 
@@ -109,7 +114,7 @@ def test_usual_chunks_are_long_in_time_and_of_about_two_megabytes(
             lats=np.linspace(-90, 90, shape[1]), lons=np.linspace(0, 359, shape[2]), times=1
         ).file()
     )
-    info = inspect(blobs, SOURCE)
+    info = inspect_file(blobs, SOURCE)
     variable = info.cubes[0].model_copy(update={"shape": shape, "chunks": (1, 100, 100)})
     chunks = convert.chunk_shape(variable, info, {})
     assert least < chunks[0] < most
@@ -140,6 +145,30 @@ def test_the_item_says_where_the_store_is_and_what_it_holds() -> None:
         "unit": "K",
     }
     assert json.loads(json.dumps(item, allow_nan=False)) == json.loads(json.dumps(item))
+
+
+def test_the_item_and_its_collection_are_valid_by_the_schema_of_stac() -> None:
+    catalog = MemoryCatalog()
+    done(stored(Weather(lons=np.arange(170, 200.0)).file()), catalog)
+    for kind, found in {
+        "item": catalog.item("weather", "weather"),
+        "collection": catalog.collection("weather"),
+    }.items():
+        assert list(schema(kind).iter_errors(json.loads(json.dumps(found)))) == []
+
+
+def schema(kind: str) -> Draft7Validator:
+    schemas = get_local_schema_cache()
+    known = [(name, Resource.from_contents(one)) for name, one in schemas.items()]
+    wanted = next(one for name, one in schemas.items() if f"v1.1.0/{kind}-spec" in name)
+    return Draft7Validator(wanted, registry=Registry().with_resources(known))
+
+
+def test_a_file_is_known_by_its_bytes_not_by_its_name() -> None:
+    blobs, odd = MemoryBlobs(), BlobRef("bronze/grids/delivery")
+    blobs.write(odd, Weather().file())
+    result = run_job(NetcdfToZarr(source=odd, collection="weather"), blobs=blobs).result
+    assert result.item == "delivery"
 
 
 def test_no_item_appears_when_a_slab_fails() -> None:
@@ -209,7 +238,7 @@ def test_what_differs_from_the_source_is_not_published(damage: str) -> None:
     if damage == "lost":
         blobs.delete(BlobRef(key))
     else:
-        array = opened.zarr.open_group(BlobStore(blobs, root), mode="r+")["t2m"]
+        array = zarr.open_group(BlobStore(blobs, root), mode="r+")["t2m"]
         array[:] = 5.0
     info, layout = run.results(NetcdfToZarr.look)[0], run.results(NetcdfToZarr.arrange)[0]
     written: list[Written] = run.results(NetcdfToZarr.copy_cells)
@@ -286,3 +315,15 @@ def test_a_file_in_azure_storage_becomes_a_store_there(azurite: str) -> None:
         np.testing.assert_array_equal(made["t2m"].values, weather.stored)
     assert catalog.item("azure", "weather") is not None
     blobs.close()
+
+
+def test_text_stays_behind_and_the_result_says_so() -> None:
+    more = {
+        "code": Var(("lat",), np.array(list(b"abc" * 7 + b"de"), "u1").view("S1")),
+        "place": Var(("lat",), np.array(["x"] * 23, object)),
+    }
+    info = done(stored(Weather(more=more).file())).result.info
+    assert info.warnings == [
+        "left out: place: it holds text or structures of varying length",
+        "not converted: code: it holds text",
+    ]

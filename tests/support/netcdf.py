@@ -1,26 +1,19 @@
-"""NetCDF files as the C library itself writes them, so that nothing of ours stands on both sides of a test."""
+"""NetCDF 4 files as the HDF5 library writes them, in any of its forms, old or new."""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Mapping, Sequence
-from ctypes.util import find_library
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from io import BytesIO
 from typing import Any
 
+import h5py
 import numpy as np
 
-CLOBBER, NETCDF4, CLASSIC_MODEL = 0, 0x1000, 0x0100
-GLOBAL = -1
-UNLIMITED = 0
-TYPES = {
-    "i1": 1, "S1": 2, "i2": 3, "i4": 4, "f4": 5, "f8": 6,
-    "u1": 7, "u2": 8, "u4": 9, "i8": 10, "u8": 11,
-}  # fmt: skip
-STRING = 12
+NUMBERS = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")
+USUAL, OLDEST, NEWEST = ("v108", "v108"), ("earliest", "v108"), ("latest", "latest")
+"""What the NetCDF library writes, what h5py does unless told otherwise, and what HDF5 has learned since."""
+CLASSIC = b"CDF\x01" + bytes(60)
 
 
 @dataclass(frozen=True)
@@ -34,22 +27,9 @@ class Var:
     deflate: int = 0
     shuffle: bool = False
     fletcher: bool = False
-    contiguous: bool = False
     fill: Any = None
     big: bool = False
     """Written most significant byte first."""
-
-
-@cache
-def library() -> ctypes.CDLL:
-    return ctypes.CDLL(find_library("netcdf") or "libnetcdf.so.19")
-
-
-def call(name: str, *args: Any) -> None:
-    status = getattr(library(), name)(*args)
-    if status:
-        library().nc_strerror.restype = ctypes.c_char_p
-        raise RuntimeError(f"{name}: {library().nc_strerror(status).decode()}")
 
 
 def netcdf(
@@ -57,115 +37,64 @@ def netcdf(
     variables: Mapping[str, Var],
     attrs: Mapping[str, Any] | None = None,
     *,
-    classic: bool = False,
     groups: Sequence[str] = (),
+    form: tuple[str, str] = USUAL,
 ) -> bytes:
     """A NetCDF file. A dimension of None is unlimited."""
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "made.nc")
-        ncid = ctypes.c_int()
-        mode = CLOBBER if classic else NETCDF4
-        call("nc_create", str(file).encode(), mode, ctypes.byref(ncid))
-        _fill_in(ncid, dims, variables, attrs or {}, groups)
-        call("nc_close", ncid)
-        return file.read_bytes()
+    made = BytesIO()
+    with h5py.File(made, "w", libver=form) as file:
+        for name, var in variables.items():
+            _write(file, name, var, dims)
+        for name, size in dims.items():
+            _scale(file, name, variables, size or 0)
+        for name, var in variables.items():
+            for number, dim in enumerate(var.dims if var.dims != (name,) else ()):
+                file[name].dims[number].attach_scale(file[dim])
+        _describe(file, attrs or {})
+        for name in groups:
+            file.create_group(name)
+    return made.getvalue()
 
 
-def _fill_in(
-    ncid: ctypes.c_int,
-    dims: Mapping[str, int | None],
-    variables: Mapping[str, Var],
-    attrs: Mapping[str, Any],
-    groups: Sequence[str],
-) -> None:
-    ids = {name: _dim(ncid, name, size) for name, size in dims.items()}
-    varids = {name: _define(ncid, name, var, ids) for name, var in variables.items()}
-    for name, value in attrs.items():
-        _att(ncid, GLOBAL, name, value)
-    for name in groups:
-        call("nc_def_grp", ncid, name.encode(), ctypes.byref(ctypes.c_int()))
-    call("nc_enddef", ncid)
-    for name, var in variables.items():
-        _write(ncid, varids[name], var)
-
-
-def _dim(ncid: ctypes.c_int, name: str, size: int | None) -> int:
-    found = ctypes.c_int()
-    length = ctypes.c_size_t(UNLIMITED if size is None else size)
-    call("nc_def_dim", ncid, name.encode(), length, ctypes.byref(found))
-    return found.value
-
-
-def _array(var: Var) -> np.ndarray:
-    return np.asarray(var.data(0)[None] if callable(var.data) else var.data)
-
-
-def _define(ncid: ctypes.c_int, name: str, var: Var, ids: Mapping[str, int]) -> int:
-    found = ctypes.c_int()
-    dims = (ctypes.c_int * len(var.dims))(*(ids[dim] for dim in var.dims))
-    call(
-        "nc_def_var",
-        ncid,
-        name.encode(),
-        _type(_array(var)),
-        len(var.dims),
-        dims,
-        ctypes.byref(found),
+def _write(file: h5py.File, name: str, var: Var, dims: Mapping[str, int | None]) -> None:
+    planes: Callable[[int], np.ndarray] | None = var.data if callable(var.data) else None
+    array = np.asarray(planes(0)[None] if planes else var.data)
+    shape = (int(var.attrs["count"]), *array.shape[1:]) if planes else array.shape
+    kind = h5py.string_dtype() if array.dtype.kind in "OU" else array.dtype
+    limits = tuple(dims[dim] for dim in var.dims)
+    packed = bool(var.deflate or var.shuffle or var.fletcher or None in limits)
+    made = file.create_dataset(
+        name,
+        shape,
+        kind.newbyteorder(">") if var.big else kind,
+        chunks=var.chunks or (packed or None),
+        maxshape=limits if packed and limits else None,
+        compression=var.deflate or None,
+        shuffle=var.shuffle or None,
+        fletcher32=var.fletcher or None,
+        fillvalue=var.fill,
     )
-    varid = found.value
-    if var.big:
-        call("nc_def_var_endian", ncid, varid, 2)
-    if var.chunks or var.contiguous:
-        sizes = (ctypes.c_size_t * len(var.dims))(*(var.chunks or ()))
-        call("nc_def_var_chunking", ncid, varid, int(var.contiguous), sizes if var.chunks else None)
-    if var.deflate or var.shuffle:
-        call("nc_def_var_deflate", ncid, varid, int(var.shuffle), int(var.deflate > 0), var.deflate)
-    if var.fletcher:
-        call("nc_def_var_fletcher32", ncid, varid, 1)
-    if var.fill is not None:
-        value = np.asarray(var.fill, _array(var).dtype)
-        call("nc_def_var_fill", ncid, varid, 0, value.ctypes.data_as(ctypes.c_void_p))
-    for key, value in var.attrs.items():
-        _att(ncid, varid, key, value)
-    return varid
+    for index in range(shape[0]) if planes else ():
+        made[index] = planes(index)
+    if not planes:
+        made[...] = array
+    fill = {} if var.fill is None else {"_FillValue": np.asarray([var.fill], array.dtype)}
+    _describe(made, {**var.attrs, **fill})
 
 
-def _type(array: np.ndarray) -> int:
-    return STRING if array.dtype.kind in "OU" else TYPES[array.dtype.str[1:]]
-
-
-def _att(ncid: ctypes.c_int, varid: int, name: str, value: Any) -> None:
-    if isinstance(value, str):
-        text = value.encode()
-        call("nc_put_att_text", ncid, varid, name.encode(), ctypes.c_size_t(len(text)), text)
-    elif isinstance(value, list) and isinstance(value[0], str):
-        texts = (ctypes.c_char_p * len(value))(*(v.encode() for v in value))
-        call("nc_put_att_string", ncid, varid, name.encode(), ctypes.c_size_t(len(value)), texts)
-    else:
-        array = np.atleast_1d(np.asarray(value))
-        pointer = array.ctypes.data_as(ctypes.c_void_p)
-        size = ctypes.c_size_t(array.size)
-        call("nc_put_att", ncid, varid, name.encode(), _type(array), size, pointer)
-
-
-def _write(ncid: ctypes.c_int, varid: int, var: Var) -> None:
-    if callable(var.data):
-        count = var.attrs["count"]
-        for index in range(int(count)):
-            _put(ncid, varid, var.data(index)[None], index)
+def _scale(file: h5py.File, name: str, variables: Mapping[str, Var], size: int) -> None:
+    if name in variables:
+        file[name].make_scale(name)
         return
-    _put(ncid, varid, np.asarray(var.data), 0)
+    longest = max([size, *(np.shape(v.data)[v.dims.index(name)] for v in variables.values()
+                           if name in v.dims and not callable(v.data))])  # fmt: skip
+    length = file.create_dataset(name, (longest,), ">f4")
+    length.make_scale(f"This is a netCDF dimension but not a netCDF variable{longest:10d}")
 
 
-def _put(ncid: ctypes.c_int, varid: int, array: np.ndarray, start: int) -> None:
-    if array.size == 0:
-        return
-    rank = array.ndim
-    begins = (ctypes.c_size_t * max(rank, 1))(*([start] + [0] * (rank - 1)) if rank else [0])
-    counts = (ctypes.c_size_t * max(rank, 1))(*(array.shape or (1,)))
-    if array.dtype.kind in "OU":
-        texts = (ctypes.c_char_p * array.size)(*(str(v).encode() for v in array.reshape(-1)))
-        call("nc_put_vara", ncid, varid, begins, counts, texts)
-        return
-    data = np.ascontiguousarray(array)
-    call("nc_put_vara", ncid, varid, begins, counts, data.ctypes.data_as(ctypes.c_void_p))
+def _describe(at: h5py.File | h5py.Dataset, attrs: Mapping[str, Any]) -> None:
+    """Text of fixed width and lists of one, as the NetCDF library writes them."""
+    for name, value in attrs.items():
+        is_texts = isinstance(value, list) and isinstance(value[0], str)
+        text = np.bytes_(value.encode()) if isinstance(value, str) else None
+        at.attrs[name] = text if text is not None else value if is_texts else np.atleast_1d(value)

@@ -19,6 +19,7 @@ from services.storage.uploads import Rules
 
 if TYPE_CHECKING:
     from services.tiles.opener import Opener
+from services.grids.models import GridLimits
 
 Probe = Callable[[], str]
 """Says how a component is doing, or raises."""
@@ -48,6 +49,8 @@ class Services:
     """What may be uploaded."""
     link_lasts: timedelta = timedelta(hours=1)
     """How long a link to a blob is good."""
+    grid_limits: GridLimits = field(default_factory=GridLimits)
+    """What one question about a cube may cost."""
     static_folder: Path = Path("node_modules")
     """Where the packages that the documentation pages need were installed."""
     health_deadline: float = 3.0

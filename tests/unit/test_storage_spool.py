@@ -18,7 +18,7 @@ from services.raster import spool as spools
 from services.raster.environment import gdal
 from services.raster.inspect import inspect
 from services.raster.source import opened
-from services.raster.spool import LARGE, SMALL, spooled
+from services.storage.spool import LARGE, SMALL, spooled
 from tests.support.rasters import SOURCE, CountingBlobs, holding, tiff
 
 DATA = np.random.default_rng(7).integers(0, 256, 3 * LARGE + 12_345, "uint8").tobytes()
