@@ -209,7 +209,7 @@ def _chunks(dataset: h5py.Dataset, file_size: int) -> list[Chunk]:
 
 
 def _attributes(at: h5py.Dataset | h5py.Group) -> Attributes:
-    found = {name: _value(at, name) for name in at.attrs if name not in MACHINERY}
+    found = {_text(name): _value(at, name) for name in at.attrs if name not in MACHINERY}
     return {name: value for name, value in found.items() if value is not None}
 
 

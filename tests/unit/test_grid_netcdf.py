@@ -271,6 +271,9 @@ def test_a_file_cut_short_is_refused(share: float) -> None:
         look(data[: int(len(data) * share)])
 
 
+@pytest.mark.skip(
+    "HDF5 2.0 frees memory twice on some damaged files and ends the process: see ADR 0009"
+)
 @pytest.mark.parametrize("whole", ["new", "old"])
 @given(st.integers(0, 19_000), st.binary(min_size=1, max_size=8))
 @settings(max_examples=150, deadline=None)
