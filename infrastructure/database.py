@@ -91,7 +91,7 @@ class Database:
         name: str = "coremachine",
         tries: int = 4,
         longest: float = 60.0,
-        options: str = OPTIONS,
+        options: str | None = None,
         idle: int = 1,
     ) -> None:
         """`longest`: the seconds a statement may take. `idle`: how many connections are kept while nobody asks."""
@@ -100,7 +100,7 @@ class Database:
         self.longest = longest
         self.connect: dict[str, Any] = {
             "application_name": name,
-            "options": f"{options} -c statement_timeout={longest:g}s",
+            "options": f"{options or OPTIONS} -c statement_timeout={longest:g}s",
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,

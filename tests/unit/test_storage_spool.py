@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from core.blobs import BlobInfo
 from core.errors import BadInput, BlobChanged, BlobNotFound, ServiceUnavailable
 from core.memory_blobs import MemoryBlobs
-from services.raster import spool as spools
 from services.raster.environment import gdal
 from services.raster.inspect import inspect
 from services.raster.source import opened
+from services.storage import spool as spools
 from services.storage.spool import LARGE, SMALL, spooled
 from tests.support.rasters import SOURCE, CountingBlobs, holding, tiff
 
