@@ -14,10 +14,10 @@ import h5py
 import numpy as np
 from h5py import h5d, h5ds, h5o  # pyright: ignore[reportAttributeAccessIssue] - no stubs
 
-from core.blobs import BlobInfo, BlobRef, Blobs
+from core.blobs import BlobInfo, BlobRef
 from core.errors import BadInput
 from services.grids.models import MOST_VARIABLES
-from services.storage.spool import Spool, spooled
+from services.storage.spool import Spool
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -77,16 +77,7 @@ class Contents(NamedTuple):
     left_out: list[str]
 
 
-def read(blobs: Blobs, ref: BlobRef, only: str | None = None) -> Contents:
-    """The root group, or one dataset of it. Whatever is wrong inside the file is the sender's fault, and is said so."""
-    info = blobs.info(ref)
-    with spooled(blobs, info, whole=False) as spool:
-        _recognize(spool)
-        with _understood(ref), h5py.File(spool.open(), "r") as file:
-            return _contents(file, info, only)
-
-
-def _recognize(spool: Spool) -> None:
+def recognize(spool: Spool) -> None:
     head, ref = spool.read(0, len(SIGNATURE)), spool.info.ref
     if head[:4] in CLASSIC:
         raise BadInput(
@@ -97,7 +88,7 @@ def _recognize(spool: Spool) -> None:
 
 
 @contextmanager
-def _understood(ref: BlobRef) -> Iterator[None]:
+def understood(ref: BlobRef) -> Iterator[None]:
     try:
         yield
     except WRONG as error:
@@ -106,7 +97,7 @@ def _understood(ref: BlobRef) -> Iterator[None]:
         raise BadInput(f"{ref} is damaged or cut short: {error}; send it again") from error
 
 
-def _contents(file: h5py.File, info: BlobInfo, only: str | None) -> Contents:
+def contents(file: h5py.File, info: BlobInfo, only: str | None) -> Contents:
     if len(file) > MOST_VARIABLES:
         raise BadInput(f"{info.ref} holds {len(file)} variables, more than {MOST_VARIABLES}")
     members = {name: file[name] for name in sorted(file) if _is_here(file, name)}

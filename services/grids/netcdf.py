@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from core.blobs import BlobRef, Blobs
-from services.grids import hdf5
+from services.grids import apart, hdf5
 from services.grids.hdf5 import Dataset, Filter, Shape
 from services.grids.references import Part, Reference, References, endless, inlined, plain
+from services.storage.spool import spooled
 
 PIECE = 4 << 20
 """What lies in one piece is read in parts of about so many bytes."""
@@ -29,7 +30,9 @@ BY_NUMBER: dict[int, tuple[str, ...]] = {
 
 def of_netcdf(blobs: Blobs, ref: BlobRef, only: str | None = None) -> References:
     """References to every chunk of a NetCDF 4 file, or of one variable, found by ranged reads."""
-    found = hdf5.read(blobs, ref, only)
+    with spooled(blobs, blobs.info(ref), whole=False) as spool:
+        hdf5.recognize(spool)
+        found = apart.contents(spool, only)
     refs: dict[str, Reference] = {
         ".zgroup": json.dumps({"zarr_format": 2}),
         ".zattrs": json.dumps(plain(found.attributes)),

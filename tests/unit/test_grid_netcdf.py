@@ -1,7 +1,11 @@
 """NetCDF files are read cell for cell as they were written, or refused with a reason."""
 
 import json
+import multiprocessing
+import os
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -15,8 +19,8 @@ from hypothesis import strategies as st
 from core.blobs import BlobRef
 from core.errors import BadInput, BlobChanged
 from core.memory_blobs import MemoryBlobs
+from services.grids import apart, opened
 from services.grids import netcdf as reading
-from services.grids import opened
 from services.grids.inspect import inspect_file
 from services.grids.models import GridInfo
 from services.grids.store import ReferenceStore
@@ -271,9 +275,6 @@ def test_a_file_cut_short_is_refused(share: float) -> None:
         look(data[: int(len(data) * share)])
 
 
-@pytest.mark.skip(
-    "HDF5 2.0 frees memory twice on some damaged files and ends the process: see ADR 0009"
-)
 @pytest.mark.parametrize("whole", ["new", "old"])
 @given(st.integers(0, 19_000), st.binary(min_size=1, max_size=8))
 @settings(max_examples=150, deadline=None)
@@ -398,3 +399,17 @@ def test_odd_names_are_names(name: str) -> None:
     data = Weather(more={name: Var(("lat", "lon"), values)}).file()
     assert name in {cube.name for cube in look(data).cubes}
     assert (read(data, name) == values).all()
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"), [(os.abort, "it crashes HDF5"), (lambda: time.sleep(60), "come to its end")]
+)
+def test_a_file_that_takes_its_reader_down_is_refused(
+    ends: Callable[[], None], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 frees memory twice over some files: the process is lost, the worker goes on."""
+    monkeypatch.setattr(apart, "PROCESSES", multiprocessing.get_context("fork"))
+    monkeypatch.setattr(apart, "PATIENCE", 0.5)
+    monkeypatch.setattr(apart, "_look", lambda line, info, only: ends())
+    with pytest.raises(BadInput, match=told):
+        look(WHOLE["new"])
