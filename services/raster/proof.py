@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 from rio_cogeo.cogeo import cog_validate
 
@@ -86,6 +86,8 @@ def _valid(dataset: DatasetReader) -> np.ndarray:
     """Which cells hold data, in a small look at the whole that the overviews make cheap."""
     shrink = max(1, ceil(max(dataset.width, dataset.height) / LOOK))
     shape = ceil(dataset.height / shrink), ceil(dataset.width / shrink)
+    if all(flags == [MaskFlags.all_valid] for flags in dataset.mask_flag_enums):
+        return np.ones(shape, bool)  # rasterio would make a mask of all the cells first
     return dataset.dataset_mask(out_shape=shape) > 0
 
 
