@@ -22,6 +22,7 @@ from services.raster.inspect import inspect
 from services.raster.models import Tier
 from services.raster.options import RasterOptions
 from services.raster.tiers import Profile
+from triggers.memory import few_arenas
 
 
 def convert(order: dict[str, Any]) -> dict[str, Any]:
@@ -115,6 +116,7 @@ def _size(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    few_arenas()  # as a worker does
     asked = json.loads(sys.argv[1])
     result = {"convert": convert, "giant": giant}[asked["do"]](asked)
     print(json.dumps({**result, "peak": peak()}))

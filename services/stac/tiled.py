@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from core.catalog import Document
-from services.raster.models import COG_TYPE, RasterInfo, TileSet
+from services.raster.models import RasterInfo, TileSet
 from services.stac.item import item, projection, resolution
 
 TILES, MOSAIC, OVERVIEW = "tiles", "mosaic", "overview"
@@ -39,7 +39,12 @@ def item_of_tiles(
         properties=properties,
     )
     (picture,) = found["assets"].values()
-    found["assets"] = {
+    found["assets"] = _assets(tiles, picture)
+    return found
+
+
+def _assets(tiles: TileSet, picture: Document) -> Document:
+    return {
         TILES: {
             "href": str(tiles.index),
             "type": "application/geo+json",
@@ -54,10 +59,8 @@ def item_of_tiles(
         },
         OVERVIEW: {
             **picture,
-            "type": COG_TYPE,
             "title": "The whole image, small",
             "roles": ["overview"],
             **projection(tiles.overview.grid),
         },
     }
-    return found
