@@ -22,6 +22,7 @@ from services.raster.inspect import inspect
 from services.raster.models import Tier
 from services.raster.options import RasterOptions
 from services.raster.tiers import Profile
+from triggers.memory import few_arenas
 
 
 def convert(order: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +63,8 @@ def giant(order: dict[str, Any]) -> dict[str, Any]:
         built = []
         for each in orders:
             built.append(job.convert(ctx, each, info))
-            peaks.append(peak())
+            if built[-1].cogs:
+                peaks.append(peak())
         published = job.publish(ctx, Results.of(*built), info)
     assert published.tiles is not None
     return {
@@ -72,7 +74,7 @@ def giant(order: dict[str, Any]) -> dict[str, Any]:
         "size": published.tiles.bytes,
         "disk": disk(),
         "progress": heard[-1],
-        "grown": peaks[-1] - peaks[len(peaks) // 4],
+        "grown": peaks[-1] - peaks[len(peaks) // 2],
     }
 
 
@@ -115,6 +117,7 @@ def _size(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    few_arenas()  # as a worker does
     asked = json.loads(sys.argv[1])
     result = {"convert": convert, "giant": giant}[asked["do"]](asked)
     print(json.dumps({**result, "peak": peak()}))
