@@ -211,7 +211,7 @@ def giant_row(made: Input, found: dict[str, Any]) -> Row:
     return Row(
         f"{made.name}: {found['tiles']} tiles, {found['empty']} empty",
         f"{found['seconds']:.0f} s, {found['peak'] >> 20} MB, disk {found['disk'] >> 20} MB",
-        f"grown by {found['grown'] >> 20} MB since a quarter of the tiles",
+        f"grown by {found['grown'] >> 20} MB since half of the tiles",
         None,
         "flat memory, progress reaches 1.0",
         flat and found["progress"] == 1.0,

@@ -63,7 +63,8 @@ def giant(order: dict[str, Any]) -> dict[str, Any]:
         built = []
         for each in orders:
             built.append(job.convert(ctx, each, info))
-            peaks.append(peak())
+            if built[-1].cogs:
+                peaks.append(peak())
         published = job.publish(ctx, Results.of(*built), info)
     assert published.tiles is not None
     return {
@@ -73,7 +74,7 @@ def giant(order: dict[str, Any]) -> dict[str, Any]:
         "size": published.tiles.bytes,
         "disk": disk(),
         "progress": heard[-1],
-        "grown": peaks[-1] - peaks[len(peaks) // 4],
+        "grown": peaks[-1] - peaks[len(peaks) // 2],
     }
 
 
