@@ -1,4 +1,4 @@
-"""The tools that rasters are converted with elsewhere, told to use all processors and left at their defaults otherwise."""
+"""The tools that rasters are converted with elsewhere: at their defaults, and told what ours is told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,17 @@ class Took:
     size: int
 
 
-def gdal_translate(source: Path, target: Path, *, predictor: bool) -> Took:
+def gdal_translate(source: Path, target: Path) -> Took:
+    return run(["gdal_translate", "-q", "-of", "COG", str(source), str(target)], target)
+
+
+def gdal_tuned(source: Path, target: Path, *, predictor: bool) -> Took:
+    """With all processors, DEFLATE and the predictor that fits."""
     options = ["COMPRESS=DEFLATE", "NUM_THREADS=ALL_CPUS", "BIGTIFF=IF_SAFER"]
     options += ["PREDICTOR=YES"] if predictor else []
     told = [word for option in options for word in ("-co", option)]
-    return run(["gdal_translate", "-q", "-of", "COG", *told, str(source), str(target)], target)
+    command = ["gdal_translate", "-q", "-of", "COG", *told, str(source), str(target)]
+    return run(command, target, THREADS)
 
 
 def rio_cogeo(source: Path, target: Path) -> Took:
@@ -43,10 +49,10 @@ def has_gdal() -> bool:
     return shutil.which("gdal_translate") is not None
 
 
-def run(command: Sequence[str], target: Path) -> Took:
+def run(command: Sequence[str], target: Path, more: Mapping[str, str] | None = None) -> Took:
     """From the start of the process to its end."""
     began = time.perf_counter()
-    child = subprocess.Popen(command, env={**os.environ, **THREADS}, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command, env={**os.environ, **(more or {})}, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)
