@@ -14,7 +14,7 @@ LOOK = 1024
 MANY = 16
 WHOLE = 4096 * 4096
 """A raster of so many cells is read whole; a larger one without overviews at places spread over it."""
-PLACES = 6
+PLACES = 5
 
 
 def looks(dataset: DatasetReader) -> Iterator[np.ma.MaskedArray]:

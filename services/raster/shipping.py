@@ -22,12 +22,13 @@ AT_ONCE = 2
 
 
 class Shipment:
-    """One file on its way to one blob. Nothing is visible before `finish`."""
+    """One file on its way to one blob: `complete` it, then `finish` it. Nothing is visible before."""
 
     def __init__(self, blobs: Blobs, file: Path, staged: BlobRef) -> None:
         self.blobs, self.file, self.staged = blobs, file, staged
         self._pool = ThreadPoolExecutor(AT_ONCE, "shipping")
         self._sent: dict[int, int] = {}
+        self._digest = hashlib.md5(usedforsecurity=False)
         self._waiting: list[Future[None]] = []
         self._written = threading.Event()
         self._watch = threading.Thread(target=self._follow, name="shipment", daemon=True)
@@ -48,22 +49,22 @@ class Shipment:
         if error is not None:
             self.blobs.drop_pieces(self.staged)
 
-    def finish(self, target: BlobRef) -> None:
-        """Everything is written: send what is missing or was changed, and give the blob its name."""
+    def complete(self) -> None:
+        """Everything is written: send what is missing or was changed."""
         self._written.set()
         self._watch.join()
         self._settle()
-        size, digest = self.file.stat().st_size, hashlib.md5(usedforsecurity=False)
         with self.file.open("rb") as data:
-            for number in range(ceil(size / PIECE)):
+            for number in range(ceil(self.file.stat().st_size / PIECE)):
                 piece = data.read(PIECE)
-                digest.update(piece)
+                self._digest.update(piece)
                 if self._sent.get(number) != crc32(piece):
                     self._send(number, piece)
         self._settle()
-        self._commit(target, size, digest.hexdigest())
 
-    def _commit(self, target: BlobRef, size: int, md5: str) -> None:
+    def finish(self, target: BlobRef) -> None:
+        """Make a blob of what was sent, and give it its name."""
+        size, md5 = self.file.stat().st_size, self._digest.hexdigest()
         count = ceil(size / PIECE)
         stored = self.blobs.commit_pieces(self.staged, count, content_type=COG_TYPE, md5=md5)
         if stored.size != size:

@@ -161,6 +161,7 @@ def _overview(
                 facts = facts_of(dataset)
         cog = read_back(file, target, facts, profile, options)
         with Shipment(blobs, file, blobs.staged(target, token)) as shipment:
+            shipment.complete()
             shipment.finish(target)
     return cog
 
