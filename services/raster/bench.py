@@ -27,15 +27,6 @@ from services.storage.spool import Spool, spooled
 
 Report = Callable[[float, str], None]
 
-SCRATCH = {
-    "TILED": "YES",
-    "BLOCKXSIZE": 512,
-    "BLOCKYSIZE": 512,
-    "COMPRESS": "ZSTD",
-    "ZSTD_LEVEL": 1,
-    "SPARSE_OK": "TRUE",
-    "BIGTIFF": "IF_SAFER",
-}
 BEAT = 1.0
 """Seconds between two reports while GDAL works."""
 ROOM = 64 << 20
@@ -187,10 +178,10 @@ class Bench:
     def _put(self, dataset: DatasetReader, file: Path) -> None:
         if self._reprojects and self.target_crs:
             with reprojected(dataset, self.info, self.target_crs, self.tile) as warped:
-                gdal_copy(warped, str(file), driver="GTiff", **SCRATCH)
+                gdal_copy(warped, str(file), driver="GTiff", **cutting.SCRATCH)
         else:
             part = self.tile or tiling.whole(self.info)
-            cutting.cut(dataset, self.info, part, file, SCRATCH)
+            cutting.cut(dataset, self.info, part, file)
 
 
 def _follow(work: Future[Facts], watch: Watch, file: Path, report: Report) -> None:

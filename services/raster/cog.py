@@ -104,7 +104,8 @@ class _Line:
 
     def _one(self, tier: Tier, converted: Callable[[], None]) -> Cog:
         work = self.work
-        profile = tiers.profile_of(tier, self.options, work.quality)
+        usual = tiers.profile_of(tier, self.options, work.quality)
+        profile = work.profiles.get(tier, usual)
 
         def report(done: float, note: str) -> None:
             self._tell(tier, done, f"{tier}: {note}")

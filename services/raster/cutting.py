@@ -14,15 +14,23 @@ from rasterio.windows import Window
 from services.raster import place
 from services.raster.models import RasterInfo, Tile
 
+SCRATCH = {
+    "TILED": "YES",
+    "BLOCKXSIZE": 512,
+    "BLOCKYSIZE": 512,
+    "COMPRESS": "ZSTD",
+    "ZSTD_LEVEL": 1,
+    "SPARSE_OK": "TRUE",
+    "BIGTIFF": "IF_SAFER",
+}
+"""How what is only kept for a while is written: quickly, and not where it is empty."""
 ROWS = 512
 AT_ONCE = 128 << 20
 """Bytes of cells that are read in one go."""
 
 
-def cut(
-    dataset: DatasetReader, info: RasterInfo, tile: Tile, file: Path, options: dict[str, Any]
-) -> None:
-    with rasterio.open(file, "w", **_profile(dataset, info, tile), **options) as target:
+def cut(dataset: DatasetReader, info: RasterInfo, tile: Tile, file: Path) -> None:
+    with rasterio.open(file, "w", **_profile(dataset, info, tile), **SCRATCH) as target:
         describe(target, dataset)
         for window in _parts(tile, info.cell_bytes):
             copy(target, window, dataset, _source_of(window, tile, info), info)

@@ -4,6 +4,7 @@ changed afterwards, as the head of a COG is, leaves again at the end."""
 import hashlib
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,8 @@ class Shipment:
         self._watch.join()
         self._pool.shutdown(cancel_futures=True)
         if error is not None:
-            self.blobs.drop_pieces(self.staged)
+            with suppress(ServiceUnavailable):  # what went wrong first is what is told
+                self.blobs.drop_pieces(self.staged)
 
     def complete(self) -> None:
         """Everything is written: send what is missing or was changed."""
@@ -75,13 +77,13 @@ class Shipment:
     def _follow(self) -> None:
         number = 0
         while not self._written.wait(LOOK_EVERY):
-            while self._complete(number):
+            while self._is_whole(number):
                 with self.file.open("rb") as data:
                     data.seek(number * PIECE)
                     self._send(number, data.read(PIECE))
                 number += 1
 
-    def _complete(self, number: int) -> bool:
+    def _is_whole(self, number: int) -> bool:
         if sum(not each.done() for each in self._waiting) > AT_ONCE:
             return False
         try:

@@ -230,11 +230,7 @@ def _profile(
         "nodata": dataset.nodata,
         "crs": dataset.crs,
         "transform": Affine(*output.transform) @ Affine.scale(shrink),
-        "tiled": True,
-        "blockxsize": 512,
-        "blockysize": 512,
-        "compress": "zstd",
-        "sparse_ok": True,
+        **cutting.SCRATCH,
         **size,
     }
 

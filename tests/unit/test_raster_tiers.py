@@ -19,6 +19,7 @@ from services.raster.inspect import inspect
 from services.raster.models import Band, Built, RasterInfo, RasterType, Statistics, Tier
 from services.raster.options import Lossless, RasterOptions
 from services.raster.proof import read_back
+from services.raster.tiers import Profile
 from tests.support.rasters import (
     SOURCE,
     CountingBlobs,
@@ -132,6 +133,15 @@ def test_an_installation_chooses_how_analysis_cogs_are_compressed(choice: Lossle
     with MemoryFile(made(blobs, Tier.ANALYSIS)) as memory, memory.open() as found:
         assert found.compression.name == told
     assert [c.compression for c in built.cogs] == [choice.value, "DEFLATE"]
+
+
+def test_a_profile_that_is_given_counts_more_than_the_settings():
+    blobs = holding(tiff(hills()))
+    given = Profile(Tier.ANALYSIS, "DEFLATE", level=6, resampling="NEAREST")
+    built = build(blobs, [Tier.ANALYSIS], profiles={Tier.ANALYSIS: given})
+    with MemoryFile(made(blobs, Tier.ANALYSIS)) as memory, memory.open() as found:
+        assert found.compression.name == "deflate"
+    assert [c.compression for c in built.cogs] == ["DEFLATE"]
 
 
 def test_the_archive_is_the_smallest():
