@@ -135,8 +135,6 @@ def test_a_worker_killed_in_the_middle_of_a_conversion_costs_nothing(
     job_id = host.submit(source=ref, collection="noise", item_id="a", tiers=tiers)
     eventually(lambda: host.job(job_id)["stages"][2]["status"] == "open", timeout=60)
     host.kill()
-    before = [blob.ref for blob in blobs.list("silver", "rasters", "noise/a/").blobs]
-    assert not [ref for ref in before if ref.endswith(".json")]
     host.start()
     made = host.finish(job_id)
     for cog in made["cogs"]:
