@@ -55,8 +55,10 @@ def discover(package: ModuleType) -> Registry:
         try:
             found = jobs_in(importlib.import_module(info.name))
             for job in found:
-                if job.job_type in jobs:
-                    raise JobDefinitionError(f"two jobs are called {job.job_type!r}")
+                known = {name for each in jobs.values() for name in (each.job_type, *each.also)}
+                for name in (job.job_type, *job.also):
+                    if name in known:
+                        raise JobDefinitionError(f"two jobs are called {name!r}")
         except Exception as error:  # noqa: BLE001 - a stranger's module may fail in any way
             log.error("job module %s cannot be used: %s", info.name, error)  # noqa: TRY400 - one line says it
             broken[info.name] = f"{type(error).__name__}: {error}"

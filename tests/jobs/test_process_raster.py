@@ -10,12 +10,17 @@ from rasterio.control import GroundControlPoint
 from rasterio.io import MemoryFile
 
 from core.blobs import BlobRef
+from core.errors import InvalidParameters
+from core.machine import CoreMachine
+from core.memory import MemoryStore
 from core.memory_blobs import MemoryBlobs
 from core.memory_catalog import MemoryCatalog
+from core.registry import Registry
 from core.states import JobStatus
 from core.testing import JobRun, run_job
 from jobs.process_raster import ProcessRaster
 from services.raster.environment import gdal
+from services.raster.models import Tier
 from tests.support.rasters import (
     SOURCE,
     cells_of,
@@ -342,3 +347,28 @@ def test_archives_and_other_formats_are_refused_by_their_bytes():
         blobs, run = processed(data)
         assert "is no GeoTIFF and no JPEG 2000" in run.error["message"]
         assert refs(blobs) == []
+
+
+@pytest.mark.parametrize(
+    "job_type", ["process_raster_docker", "process_raster_v2", "process_large_raster_docker"]
+)
+def test_what_users_submit_today_is_the_same_job(job_type: str):
+    known = {
+        "container_name": "bronze-uploads",
+        "blob_name": "source.tif",
+        "collection_id": "hills",
+        "output_tier": "both",
+        "raster_type": "auto",
+        "jpeg_quality": 90,
+        "in_memory": True,
+    }
+    machine = CoreMachine(Registry.of(ProcessRaster), MemoryStore(), MemoryBlobs())
+    today = ProcessRaster(
+        source=BlobRef("bronze/uploads/source.tif"),
+        collection="hills",
+        tiers=[Tier.VISUALIZATION, Tier.ANALYSIS],
+        quality=90,
+    )
+    assert machine.parse(job_type, known).fingerprint == today.fingerprint
+    with pytest.raises(InvalidParameters):
+        machine.parse(job_type, {**known, "colection_id": "hills"})

@@ -65,3 +65,18 @@ def test_two_jobs_of_one_name_do_not_hide_each_other(folder):
 def test_a_job_that_is_imported_by_another_module_is_installed_once(folder):
     registry = discover(folder(a=JOB.format(name="One"), b="from found.a import One"))
     assert (sorted(registry.jobs), registry.broken) == (["one"], {})
+
+
+def test_a_job_answers_to_the_names_it_had(folder):
+    renamed = JOB.format(name="One").replace("(JobBase)", '(JobBase, also=("was_one",))')
+    registry = discover(folder(one=renamed))
+    assert registry["was_one"] is registry["one"]
+    assert "was_one" in registry
+    assert sorted(registry.jobs) == ["one"]
+
+
+def test_a_name_that_two_jobs_had_is_refused(folder):
+    one = JOB.format(name="One").replace("(JobBase)", '(JobBase, also=("two",))')
+    registry = discover(folder(one=one, two=JOB.format(name="Two")))
+    assert sorted(registry.jobs) == ["one"]
+    assert "two jobs are called 'two'" in registry.broken["found.two"]
