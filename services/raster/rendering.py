@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from core.errors import BadInput
 from services.raster.models import Band, Cell, Color, Frozen, RasterInfo, RasterType, Statistics
 
-EXTENSION = "https://stac-extensions.github.io/render/v2.0.0/schema.json"
 DEFAULT = "default"
 """The key of the rendering that a picture has when its caller asks for none."""
 CLASSES = 256

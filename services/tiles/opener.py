@@ -73,18 +73,3 @@ class Linked:
         if not self._blobs.read(ref, 0, 4).startswith(GEOTIFF):
             return CannotShow(f"{ref} is no GeoTIFF")
         return ServiceUnavailable(f"{ref} could not be opened")
-
-
-class Copied:
-    """Reads a local copy, where blobs have no address: those in memory."""
-
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
-
-    @contextmanager
-    def __call__(self, ref: BlobRef) -> Iterator[DatasetReader]:
-        with self._blobs.local(ref) as path:
-            if not self._blobs.read(ref, 0, 4).startswith(GEOTIFF):
-                raise CannotShow(f"{ref} is no GeoTIFF")
-            with rasterio.open(path, driver="GTiff", sharing=False) as dataset:
-                yield dataset
