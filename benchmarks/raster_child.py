@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ from services.raster.inspect import inspect
 from services.raster.models import Tier
 from services.raster.options import RasterOptions
 from services.raster.tiers import Profile
-from triggers.memory import few_arenas
+from triggers.memory import few_arenas, peak
 
 
 def convert(order: dict[str, Any]) -> dict[str, Any]:
@@ -76,11 +75,6 @@ def giant(order: dict[str, Any]) -> dict[str, Any]:
         "progress": heard[-1],
         "grown": peaks[-1] - peaks[len(peaks) // 2],
     }
-
-
-def peak() -> int:
-    """The most bytes of memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def _profiles(resampling: str | None) -> dict[Tier, Profile]:

@@ -50,7 +50,7 @@ def has_gdal() -> bool:
 
 
 def run(command: Sequence[str], target: Path, more: Mapping[str, str] | None = None) -> Took:
-    """From the start of the process to its end."""
+    """From the start of the process to its end. Its peak is never told below that of the process it was started by."""
     began = time.perf_counter()
     child = subprocess.Popen(command, env={**os.environ, **(more or {})}, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)

@@ -12,7 +12,7 @@ ALLOWED, GROWTH = 400 << 20, 100 << 20
 """What a conversion may add to what the libraries take, with a cache of 64 MB; what four times the cells may add."""
 
 CHILD = """
-import resource, sys
+import sys
 from pathlib import Path
 from core.blobs import BlobRef
 from core.memory_blobs import MemoryBlobs
@@ -20,9 +20,7 @@ from services.raster import cog
 from services.raster.inspect import inspect
 from services.raster.models import Tier
 from services.raster.options import RasterOptions
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+from triggers.memory import peak
 
 source, options = BlobRef("bronze/a/a.tif"), RasterOptions(cache_mb=64)
 names = {tier: BlobRef(f"silver/cogs/{tier}.tif") for tier in Tier}
@@ -59,3 +57,11 @@ def smooth(file: Path, size: int) -> None:
     with rasterio.open(file, "w", **profile, **place, **blocks, photometric="rgb") as target:
         for y in range(0, size, 512):
             target.write(row, window=rasterio.windows.Window(0, y, size, 512))
+
+
+def test_a_peak_is_that_of_the_process_alone():
+    """A child of a large process is not large itself."""
+    ballast = np.ones(300 << 17, "float64")  # 300 MB
+    child = "from triggers.memory import peak; print(peak())"
+    told = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
+    assert int(told.stdout) < 100 << 20 < ballast.nbytes
