@@ -20,6 +20,7 @@ from core.states import JobStatus, StageStatus, Tally
 from core.tasks import Claim, Event, NewTask, Outcome, Payload, Released, TaskError, TaskKey, Wakeup
 from infrastructure.database import Database, sql
 from infrastructure.rows import (
+    ERROR,
     PLAN,
     claim_row,
     error_text,
@@ -290,6 +291,10 @@ class PostgresStore(Upkeep):
     def keep_checkpoint(self, claim: Claim, name: str, value: Payload) -> None:
         values = {**_named(claim), "name": name, "value": text(value.data), "ref": value.ref}
         self.database.execute("tasks/keep_checkpoint", values)
+
+    def error_before(self, claim: Claim) -> TaskError | None:
+        rows = self.database.fetch("tasks/get_error", _named(claim))
+        return TaskError(**ERROR.validate_json(rows[0][0])) if rows and rows[0][0] else None
 
     # what tasks read
 

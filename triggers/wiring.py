@@ -15,9 +15,11 @@ from uuid import uuid4
 
 from core.blobs import Blobs
 from core.crashpoints import arm
+from core.execution import Apart
+from core.executor import Executor
 from core.insights import Insights
 from core.machine import CoreMachine
-from core.ports import Limits, Queue, Worker
+from core.ports import Limits, Queue, Store, Worker
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
@@ -71,23 +73,37 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     dsn = given.database_url.get_secret_value()
     database = Database(dsn, size=given.pool_size, name=name).open()
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
-    store = PostgresStore(database, outbox=given.service_bus is not None)
-    registry = _registry(given)
-    catalog = PgstacCatalog(catalog_database)
-    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
+    machine = _machine(given, database, catalog_database)
     bell = Bell(database)
-    queue = _queue(given, store, database, bell)
+    queue = _queue(given, machine.store, database, bell)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
         database,
         catalog_database,
-        registry,
+        machine.registry,
         machine,
         queue,
         Reconciler(machine, queue, limits),
         bell,
     )
+
+
+def _machine(given: Settings, database: Database, catalog_database: Database) -> CoreMachine:
+    store = PostgresStore(database, outbox=given.service_bus is not None)
+    catalog = PgstacCatalog(catalog_database)
+    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given))
+
+
+TASK_CONNECTIONS = 4
+
+
+def task_machine(given: Settings) -> CoreMachine:
+    """What a process that runs one task at a time needs, with clients of its own. It ends with the process."""
+    dsn = given.database_url.get_secret_value()
+    database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
+    catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
+    return _machine(given, database.open(), catalog_database.open())
 
 
 def _registry(given: Settings) -> Registry:
@@ -97,7 +113,7 @@ def _registry(given: Settings) -> Registry:
     return Registry(jobs, {name: why for each in found for name, why in each.broken.items()})
 
 
-def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell) -> Queue:
+def _queue(given: Settings, store: Store, database: Database, bell: Bell) -> Queue:
     if given.service_bus is None:
         return PostgresQueue(store, bell)
     from infrastructure.service_bus_queue import ServiceBusQueue  # noqa: PLC0415 - the SDK is slow to import
@@ -138,6 +154,7 @@ def prepare(given: Settings) -> list[str]:
 
 
 def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
+    """Tasks of the heavy queue run in processes of their own, all others in this one."""
     given = services.settings
     worker = Worker(
         uuid4(),
@@ -153,7 +170,14 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
         slots,
         beat=given.heartbeat_seconds,
         largest=given.batch,
+        apart=lambda inner: _apart(inner, given, slots[QueueName.HEAVY]),
     )
+
+
+def _apart(inner: Executor, given: Settings, slots: int) -> Apart:
+    from triggers.heavy.executor import HeavyExecutor  # noqa: PLC0415 - it needs this module
+
+    return HeavyExecutor(inner, given, slots)
 
 
 _lock = threading.Lock()

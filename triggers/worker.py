@@ -14,7 +14,7 @@ from core.errors import CoreMachineError, ServiceUnavailable
 from core.queues import QueueName
 from core.reconciler import Periodic
 from core.worker import WorkerProcess, pause
-from triggers import wiring
+from triggers import logs, wiring
 from triggers.memory import few_arenas
 
 log = logging.getLogger("coremachine.worker")
@@ -28,10 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     few_arenas()
     given = wiring.settings()
-    logging.basicConfig(
-        level=given.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    logs.configure(given.log_level)
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -86,9 +83,11 @@ class Service:
         log.info(
             "stopping: no new tasks; running ones have %.0f s", self.services.settings.grace_seconds
         )
+        end = time.monotonic() + self.services.settings.grace_seconds
+        process.stop()
         if web is not None:
             web.stop()
-        ended = process.drain(self.services.settings.grace_seconds)
+        ended = process.drain(max(0.0, end - time.monotonic()))
         repair.stop()
         self.services.close()
         log.info("stopped")
