@@ -24,6 +24,10 @@ class Execution(Protocol):
 class Apart(Execution, Protocol):
     """Runs each task in a process that can be killed without harm to any other."""
 
+    def fit(self) -> bool:
+        """Whether this machine can take a task now: a full disk is the machine's trouble, not the task's."""
+        ...
+
     def warm(self) -> None:
         """Have processes ready before the first task comes."""
         ...

@@ -17,7 +17,7 @@ def understood(error: BaseException) -> BaseException:
     for each in _chain(error):
         if isinstance(each, MemoryError):
             return _instead(
-                OutOfMemory(f"No memory was left: {each or 'Python could not go on'}"), error
+                OutOfMemory(f"No memory was left ({str(each) or 'as Python says'})"), error
             )
         if isinstance(each, OSError) and each.errno in FULL:
             return _instead(

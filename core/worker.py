@@ -219,6 +219,9 @@ class WorkerProcess:
                 self.held.stopping.wait(pause(failures))
 
     def _turn(self, queue: QueueName, pace: Pace, runner: TaskRunner) -> None:
+        if runner is not self.runner and self.apart is not None and not self.apart.fit():
+            self.held.stopping.wait(WAIT)
+            return
         crashpoint("claim.before")
         claims = self.queue.claim(queue, self.worker.session, pace.size, WAIT)
         if claims:

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -153,8 +154,13 @@ def prepare(given: Settings) -> list[str]:
     return migrate(given.database_url.get_secret_value())
 
 
-def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
-    """Tasks of the heavy queue run in processes of their own, all others in this one."""
+def worker_process(
+    services: Services,
+    role: str,
+    slots: dict[QueueName, int],
+    apart: Callable[[Executor], Apart] | None = None,
+) -> WorkerProcess:
+    """`apart`: where tasks of the heavy queue run, when not in this process."""
     given = services.settings
     worker = Worker(
         uuid4(),
@@ -170,26 +176,20 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
         slots,
         beat=given.heartbeat_seconds,
         largest=given.batch,
-        apart=lambda inner: _apart(inner, given, slots[QueueName.HEAVY]),
+        apart=apart,
     )
-
-
-def _apart(inner: Executor, given: Settings, slots: int) -> Apart:
-    from triggers.heavy.executor import HeavyExecutor  # noqa: PLC0415 - it needs this module
-
-    return HeavyExecutor(inner, given, slots)
 
 
 _lock = threading.Lock()
 _shared: list[Services] = []
 
 
-def shared() -> Services:
+def shared(given: Settings | None = None) -> Services:
     """The services of this process, built when first needed: a queue-only instance never makes a web app."""
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(build(settings()))
+            _shared.append(build(given or settings()))
         return _shared[0]
 
 

@@ -10,7 +10,14 @@ from dataclasses import replace
 from itertools import count
 from uuid import UUID
 
-from core.errors import CoreMachineError, NotImportable, OutOfMemory, ProcessDied, UnknownJobType
+from core.errors import (
+    CoreMachineError,
+    NotImportable,
+    OutOfMemory,
+    ProcessDied,
+    ServiceUnavailable,
+    UnknownJobType,
+)
 from core.executor import Executor, described, ending_of
 from core.stages import AnyStage, Retry
 from core.tasks import Again, Claim, Ending, Failed, Released
@@ -18,7 +25,7 @@ from triggers import wiring
 from triggers.heavy.messages import Begin, Ended, Renewed, Run
 from triggers.heavy.nursery import Nursery
 from triggers.heavy.process import TaskProcess
-from triggers.heavy.scratch import Scratch
+from triggers.heavy.scratch import Scratch, is_full
 from triggers.heavy.system import SHARE, memory_of_machine
 from triggers.heavy.watch import MIB, Watch
 
@@ -33,18 +40,26 @@ FULL = 0.5
 class HeavyExecutor:
     """core.execution.Apart: the claim is sent to a process, and its ending comes back."""
 
-    def __init__(self, inner: Executor, settings: wiring.Settings, slots: int) -> None:
+    def __init__(
+        self,
+        inner: Executor,
+        settings: wiring.Settings,
+        slots: int,
+        scratch: Scratch,
+        nursery: Nursery,
+    ) -> None:
         self.inner = inner
         self.settings = settings
         self.slots = slots
         self.memory = memory_of(settings, slots)
-        self.scratch = Scratch.take(settings.scratch)
-        self.nursery = Nursery(settings.jobs, self.scratch.folder)
+        self.scratch = scratch
+        self.nursery = nursery
         self._idle: list[TaskProcess] = []
         self._busy: set[TaskProcess] = set()
         self._numbers = count(1)
         self._lock = threading.Lock()
         self._stopped = False
+        self._was_full = False
 
     @property
     def session(self) -> UUID:
@@ -101,8 +116,12 @@ class HeavyExecutor:
             return ending
         if ending.error.code == UnknownJobType.code:
             return Failed(described(self._not_importable(stage)))
-        again = ending.error.code == OutOfMemory.code and self._was_too_much_before(claim)
-        return Failed(ending.error) if again else ending
+        if ending.error.code != OutOfMemory.code:
+            return ending
+        limit = f"; one task may use {self.memory // MIB} MiB (CM_HEAVY_MEMORY_MB)"
+        error = replace(ending.error, message=ending.error.message + limit)
+        again = self._was_too_much_before(claim)
+        return Failed(error) if again else replace(ending, error=error)
 
     def _was_too_much_before(self, claim: Claim) -> bool:
         try:
@@ -171,6 +190,15 @@ class HeavyExecutor:
         if not fit:
             process.end()
 
+    def fit(self) -> bool:
+        full = is_full(self.scratch.folder)
+        if full and not self._was_full:
+            log.warning(
+                "the disk for temporary files is full: no heavy task is taken until it is not"
+            )
+        self._was_full = full
+        return not full
+
     def warm(self) -> None:
         threading.Thread(target=self._warm, name="warm", daemon=True).start()
 
@@ -193,7 +221,6 @@ class HeavyExecutor:
         for process in idle:
             process.end()
         self.nursery.close()
-        self.scratch.close()
 
 
 def memory_of(settings: wiring.Settings, slots: int) -> int:

@@ -34,14 +34,7 @@ def main(control: int, jobs: str, folder: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the worker decides when its tasks stop
     system.adopt_orphans()
-    logging.disable()  # what is wrong with a job's module is said by the worker
-    for name in jobs.split(","):
-        with suppress(ImportError):
-            discover(import_module(name.strip()))
-    logging.disable(logging.NOTSET)
-    gc.collect()
-    gc.freeze()  # what was imported stays shared with every fork
-    nursery = Nursery(socket.socket(fileno=control))
+    nursery = Nursery(socket.socket(fileno=control), jobs)
     nursery.serve()
     nursery.end()
     scratch.remove(Path(folder))
@@ -50,8 +43,10 @@ def main(control: int, jobs: str, folder: str) -> None:
 class Nursery:
     """Answers three things: the worker's orders, its wishes about one process, and the end of processes."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, jobs: str) -> None:
         self.control = control
+        self.jobs = jobs
+        self._imported = False
         self.leases: dict[int, socket.socket] = {}
         self.selector = selectors.DefaultSelector()
         self._woken, self._waker = socket.socketpair()
@@ -66,7 +61,6 @@ class Nursery:
         self.selector.register(end, selectors.EVENT_READ, act)
 
     def serve(self) -> None:
-        self.control.sendall(TRACE)  # ready
         while all(key.data() for key, _ in self.selector.select()):
             pass
 
@@ -81,8 +75,22 @@ class Nursery:
     def _order(self) -> bool:
         data, files, _, _ = socket.recv_fds(self.control, 1, 2)
         if data:
+            self._import_jobs()
             self._fork(*files)
         return bool(data)
+
+    def _import_jobs(self) -> None:
+        """Once, when the first task comes: what is imported here stays shared with every fork."""
+        if self._imported:
+            return
+        self._imported = True
+        logging.disable()  # what is wrong with a job's module is said by the worker
+        for name in self.jobs.split(","):
+            with suppress(ImportError):
+                discover(import_module(name.strip()))
+        logging.disable(logging.NOTSET)
+        gc.collect()
+        gc.freeze()
 
     def _fork(self, line: int, lease: int) -> None:
         parent = os.getpid()

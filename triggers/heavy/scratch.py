@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 PREFIX = "coremachine-worker-"
 LOCK = ".lock"
+FULL = 8 << 20
+"""Bytes of free disk under which nothing can be written any more that is worth it."""
 
 
 class Scratch:
@@ -27,6 +29,7 @@ class Scratch:
     def take(cls, base: Path | None = None) -> Scratch:
         """A new folder under the place for temporary files; folders of workers that died are removed first."""
         place = base or Path(tempfile.gettempdir())
+        place.mkdir(parents=True, exist_ok=True)
         _sweep(place)
         while True:
             number, name = tempfile.mkstemp(LOCK, PREFIX, place)
@@ -48,6 +51,10 @@ class Scratch:
     def close(self) -> None:
         remove(self.folder)
         os.close(self._lock)
+
+
+def is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < FULL
 
 
 def remove(folder: Path) -> None:

@@ -62,13 +62,10 @@ class Watch:
             raise Cancelled(f"task {self.claim.key} was taken away and did not stop; it was killed")
 
     def _weigh(self) -> None:
-        used, limit = self.process.memory, self.process.begin.memory
-        if used > limit:
+        used = self.process.memory
+        if used > self.process.begin.memory:
             self.process.ask_trace()
-            raise OutOfMemory(
-                f"The task used {used // MIB} MiB of memory and was stopped; one task may use {limit // MIB} MiB "
-                "(CM_HEAVY_MEMORY_MB)"
-            )
+            raise OutOfMemory(f"The task used {used // MIB} MiB of memory and was stopped")
 
     def understood(self, death: ProcessDied) -> ProcessDied | OutOfMemory:
         """What a death means: the system kills without a word when memory runs out."""

@@ -178,7 +178,7 @@ class Steps(JobBase):
     folder: str
     phases: int = 6
 
-    @single(queue=HEAVY, retry=TWICE)
+    @single(queue=HEAVY, retry=OFTEN)
     def walk(self, ctx: Context) -> list[int]:
         made: list[int] = []
         for n in range(self.phases):
