@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from core.errors import (
     BadInput,
@@ -71,10 +72,11 @@ class Schedules:
     def get(self, name: str) -> ScheduleView:
         return self._view(self._row(name), self.book.now())
 
-    def next_ticks(self, name: str, count: int) -> list[datetime]:
-        """When it will tick, also while it is paused: as if it were resumed now."""
+    def next_ticks(self, name: str, count: int) -> tuple[ZoneInfo, list[datetime]]:
+        """Its time zone, and when it will tick, also while it is paused: as if it were resumed now."""
         row = self._row(name)
-        return row.schedule.next_ticks(max(self.book.now(), row.decided), count)
+        after = max(self.book.now(), row.decided)
+        return row.schedule.clock, row.schedule.next_ticks(after, count)
 
     def history(self, name: str, before: int | None = None, limit: int = 50) -> TickPage:
         """Of every schedule that has had this name, also one that was deleted."""

@@ -42,8 +42,8 @@ def test_a_schedule_is_shown_as_it_was_made(schedules):
     )
     assert (view.overlap, view.catch_up, view.backlog) == ("queue", "last", 5)
     assert (view.owner, view.created_by, view.paused, view.installed) == ("person", BY, False, True)
-    assert [view.next] == schedules.next_ticks("nightly", 1)
-    assert len(schedules.next_ticks("nightly", 5)) == 5
+    assert [view.next] == schedules.next_ticks("nightly", 1)[1]
+    assert len(schedules.next_ticks("nightly", 5)[1]) == 5
 
 
 def test_what_makes_no_sense_is_refused(schedules):
