@@ -13,6 +13,7 @@ from core.crashpoints import crashpoint
 from core.errors import BatchNotFound, CoreMachineError, InvalidParameters, ServiceUnavailable
 from core.job import JobBase
 from core.machine import CoreMachine
+from core.patience import persist
 from core.ports import Store
 from core.states import JobStatus
 from core.views import Fraction, Moment, View
@@ -185,7 +186,8 @@ class Batches:
     def go_on(self, batch: int) -> int:
         """Submit what is still due; how many jobs that were."""
         submitted = 0
-        while count := self._chunk(batch):
+        # Safe to repeat: what failed is still due.
+        while count := persist(lambda: self._chunk(batch), tries=4):
             submitted += count
             crashpoint("batch.between_chunks")
         return submitted

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.crashpoints import crashpoint
-from core.errors import CoreMachineError, JobStillRunning
+from core.errors import BadInput, CoreMachineError, JobStillRunning
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.schedule import Due, Overlap, due
@@ -30,8 +30,11 @@ class Scheduler:
         """Decide everything that has come; how many ticks that was."""
         decided = 0
         for number in self.book.wanted(list(self.machine.registry.jobs), CHUNK):
-            while self._step(number):
-                decided += 1
+            try:
+                while self._step(number):
+                    decided += 1
+            except BadInput as error:  # the others go on
+                log.error("%s", error)  # noqa: TRY400 - one line says it
         return decided
 
     def _step(self, number: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Generator
@@ -170,7 +171,9 @@ class Schedules:
         return changed
 
     def _said(self, name: str, job_type: str, schedule: Schedule) -> bool:
-        schedule = replace(schedule, name="")
+        # As it comes back from storage, so that equal ones are equal.
+        parameters = json.loads(json.dumps(schedule.parameters))
+        schedule = replace(schedule, name="", parameters=parameters)
         if self.book.add(NewSchedule(name, job_type, schedule, Owner.CLASS, DEPLOYED)):
             log.info("schedule %s: %s %s", name, schedule.cron, schedule.zone)
             return True

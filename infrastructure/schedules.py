@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import Connection
 from pydantic_core import from_json
 
+from core.errors import BadInput
 from core.schedule import Schedule
 from core.schedule_book import NewSchedule, Outcome, Owner, ScheduleRow, ScheduleTurn, Tick
 from core.states import JobStatus
@@ -146,11 +147,15 @@ def _columns(schedule: Schedule) -> dict[str, Any]:
 def _row(row: Sequence[Any]) -> ScheduleRow:
     number, name, job_type, parameters, cron, zone, overlap, catch_up, backlog, owner, *rest = row
     decided, created_at, created_by, changed_at, changed_by, paused_at, paused_by, last_job = rest
+    try:
+        schedule = Schedule(cron, zone, from_json(parameters), overlap, catch_up, backlog)
+    except ValueError as error:
+        raise BadInput(f"schedule {name} is stored, but makes no sense here: {error}") from error
     return ScheduleRow(
         number=number,
         name=name,
         job_type=job_type,
-        schedule=Schedule(cron, zone, from_json(parameters), overlap, catch_up, backlog),
+        schedule=schedule,
         owner=Owner(owner),
         decided=decided,
         created_at=created_at,

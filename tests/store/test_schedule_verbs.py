@@ -215,7 +215,7 @@ def deploy(desk, book, *wanted: Schedule) -> Schedules:
 
 
 def test_a_class_brings_its_schedules(desk, schedules):
-    night = Schedule("0 3 * * *", "Europe/Berlin", name="night")
+    night = Schedule("0 3 * * *", "Europe/Berlin", {"label": "{tick}"}, name="night")
     deployed = deploy(desk, schedules.book, Schedule("@hourly"), night)
     assert [s.name for s in deployed.page().schedules] == ["clocked", "clocked.night"]
     assert {s.owner for s in deployed.page().schedules} == {Owner.CLASS}

@@ -259,6 +259,17 @@ def test_a_scheduler_that_does_not_know_the_job_leaves_it_to_others(desk):
     assert knows.scheduler.round() == 1
 
 
+def test_a_schedule_that_makes_no_sense_here_does_not_stop_the_others(postgres_desk):
+    """Its time zone is known to the system that stored it, and not to this one."""
+    schedules = schedules_of(postgres_desk)
+    for name in "ab":
+        schedules.create(name, "line", often(schedules, parameters={"label": name}), BY)
+    postgres_desk.conn.execute("update schedules set zone = 'Mars/Olympus' where name = 'a'")
+    postgres_desk.advance(HOUR)
+    assert schedules.scheduler.round() == 1
+    assert outcomes(schedules, "b") == ["submitted"]
+
+
 # the guard
 
 
