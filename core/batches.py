@@ -194,7 +194,15 @@ class Batches:
 
     def round(self) -> int:
         """Go on with batches whose sender has died. Any number of processes may do so."""
-        return sum(self.go_on(batch) for batch in self.book.forgotten(FORGOTTEN, CHUNK))
+        submitted = 0
+        for batch in self.book.forgotten(FORGOTTEN, CHUNK):
+            try:
+                submitted += self.go_on(batch)
+            except CoreMachineError as error:
+                if error.retryable:
+                    raise
+                log.exception("batch %d cannot be submitted; the others go on", batch)
+        return submitted
 
     def get(self, batch: int) -> BatchView:
         row = self._row(batch)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.crashpoints import crashpoint
-from core.errors import BadInput, CoreMachineError, JobStillRunning
+from core.errors import CoreMachineError, JobStillRunning
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.schedule import Due, Overlap, due
@@ -33,8 +33,10 @@ class Scheduler:
             try:
                 while self._step(number):
                     decided += 1
-            except BadInput as error:  # the others go on
-                log.error("%s", error)  # noqa: TRY400 - one line says it
+            except CoreMachineError as error:
+                if error.retryable:
+                    raise
+                log.exception("schedule number %d cannot be decided; the others go on", number)
         return decided
 
     def _step(self, number: int) -> bool:

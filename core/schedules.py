@@ -172,7 +172,7 @@ class Schedules:
 
     def _said(self, name: str, job_type: str, schedule: Schedule) -> bool:
         # As it comes back from storage, so that equal ones are equal.
-        parameters = json.loads(json.dumps(schedule.parameters))
+        parameters = json.loads(json.dumps(dict(schedule.parameters)))
         schedule = replace(schedule, name="", parameters=parameters)
         if self.book.add(NewSchedule(name, job_type, schedule, Owner.CLASS, DEPLOYED)):
             log.info("schedule %s: %s %s", name, schedule.cron, schedule.zone)
