@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from core.errors import (
 )
 from core.job import JobBase
 from core.machine import CoreMachine
+from core.names import is_name
 from core.schedule import SAMPLE, Schedule
 from core.schedule_book import (
     NewSchedule,
@@ -44,7 +44,6 @@ from core.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(r"[a-z][a-z0-9_.-]{0,99}")
 DEPLOYED = "the job class"
 PAGE = 500
 
@@ -81,7 +80,7 @@ class Schedules:
 
     def history(self, name: str, before: int | None = None, limit: int = 50) -> TickPage:
         """Of every schedule that has had this name, also one that was deleted."""
-        found = self.book.history(name, before, limit + 1)
+        found = self.book.history(name, before, limit + 1) if is_name(name) else []
         if not found:
             self._row(name)
         page = found[:limit]
@@ -93,7 +92,7 @@ class Schedules:
     # changing
 
     def create(self, name: str, job_type: str, schedule: Schedule, by: str) -> ScheduleView:
-        if not NAME.fullmatch(name):
+        if not is_name(name):
             raise BadInput(
                 f"{name!r} is no name of a schedule: lower case letters, digits and . _ -"
             )
@@ -218,6 +217,8 @@ class Schedules:
 
     @contextmanager
     def _held(self, name: str) -> Generator[ScheduleTurn]:
+        if not is_name(name):
+            raise _missing(name)
         with self.book.holding(name) as turn:
             if turn is None:
                 raise _missing(name)
@@ -233,7 +234,7 @@ class Schedules:
             yield turn
 
     def _row(self, name: str) -> ScheduleRow:
-        row = self.book.find(name)
+        row = self.book.find(name) if is_name(name) else None
         if row is None:
             raise _missing(name)
         return row

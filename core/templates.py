@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from typing import Any, Protocol
 from core.errors import BadInput, CoreMachineError, InvalidParameters, TemplateNotFound
 from core.job import JobBase
 from core.machine import CoreMachine
+from core.names import is_name
 from core.ports import Store, Submission
 from core.views import Moment, View
-
-NAME = re.compile(r"[a-z][a-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ class Templates:
         description: str = "",
     ) -> tuple[TemplateView, bool]:
         """The version that says this, and whether it is new. What the job requires may be left to overrides."""
-        if not NAME.fullmatch(name):
+        if not is_name(name):
             raise BadInput(
                 f"{name!r} is no name of a template: lower case letters, digits and . _ -"
             )
@@ -157,7 +155,7 @@ class Templates:
         return self._view(row), is_new
 
     def get(self, name: str, version: int | None = None) -> TemplateView:
-        row = self.book.find(name, version)
+        row = self.book.find(name, version) if is_name(name) else None
         if row is None:
             raise _not_found(name, version)
         return self._view(row)
@@ -168,14 +166,14 @@ class Templates:
         return TemplatePage(templates=page, next=page[-1].name if len(found) > limit else None)
 
     def versions(self, name: str, before: int | None = None, limit: int = 50) -> TemplatePage:
-        found = self.book.versions(name, before, limit + 1)
+        found = self.book.versions(name, before, limit + 1) if is_name(name) else []
         if not found:
             self.get(name)
         page = [self._view(row) for row in found[:limit]]
         return TemplatePage(templates=page, next=page[-1].version if len(found) > limit else None)
 
     def uses(self, name: str, before: int | None = None, limit: int = 50) -> UsePage:
-        found = self.book.uses(name, before, limit + 1)
+        found = self.book.uses(name, before, limit + 1) if is_name(name) else []
         if not found:
             self.get(name)
         page = found[:limit]
@@ -186,7 +184,7 @@ class Templates:
 
     def delete(self, name: str, by: str) -> None:
         """It can no longer be submitted; what was submitted stays known."""
-        if not self.book.delete(name, by):
+        if not (is_name(name) and self.book.delete(name, by)):
             raise _not_found(name, None)
 
     def submit(
@@ -199,6 +197,8 @@ class Templates:
         force: bool = False,
     ) -> tuple[JobBase, Submission, int]:
         """Submit the template with these parameters in place of its own: the job, what came of it, the version."""
+        if not is_name(name):
+            raise _not_found(name, version)
         with self.book.using(name, version) as turn:
             if turn is None:
                 raise _not_found(name, version)

@@ -9,16 +9,21 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.cron import Cron, zone_named
+from core.names import PATTERN
 from core.schedule import MOST_BACKLOG, CatchUp, Overlap, Schedule
 from core.schedule_views import SchedulePage, ScheduleVerdict, ScheduleView, TickPage, TickView
 from triggers.http.actor import TheActor
-from triggers.http.requests import Cursor, Limit, body_of, described, page_links
+from triggers.http.requests import Limit, body_of, described, page_links
 from triggers.http.services import TheSchedules
 
 router = APIRouter(prefix="/api/schedules", tags=["schedules"])
 
 Name = Annotated[
     str, Path(description="As the schedule was named; that of a class is its job type.")
+]
+
+After = Annotated[
+    str | None, Query(pattern=f"^{PATTERN}$", description="The `next` of the page before.")
 ]
 
 
@@ -127,7 +132,7 @@ def schedules(
     request: Request,
     schedules: TheSchedules,
     job_type: Annotated[str | None, Query(pattern="^[a-z][a-z0-9_]{0,62}$")] = None,
-    cursor: Cursor = None,
+    cursor: After = None,
     limit: Limit = 50,
 ) -> ScheduleList:
     """The schedules there are, by name."""

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.names import PATTERN
 from core.states import JobStatus
 from core.templates import TemplatePage, TemplateView, UsePage
 from triggers.http.actor import TheActor
-from triggers.http.requests import Cursor, Limit, body_of, described, job_links, page_links
+from triggers.http.requests import Limit, body_of, described, job_links, page_links
 from triggers.http.services import TheTemplates
 
 router = APIRouter(prefix="/api/templates", tags=["templates"])
@@ -18,6 +19,10 @@ router = APIRouter(prefix="/api/templates", tags=["templates"])
 Name = Annotated[str, Path(description="Lower case letters, digits and . _ -")]
 Version = Annotated[int | None, Query(ge=1, lt=2**31, description="The latest without it.")]
 Position = Annotated[int | None, Query(ge=0, lt=2**63)]
+
+After = Annotated[
+    str | None, Query(pattern=f"^{PATTERN}$", description="The `next` of the page before.")
+]
 
 
 class TemplateOrder(BaseModel):
@@ -89,7 +94,7 @@ class TemplateSubmitted(BaseModel):
 
 @router.get("")
 def templates(
-    request: Request, templates: TheTemplates, cursor: Cursor = None, limit: Limit = 50
+    request: Request, templates: TheTemplates, cursor: After = None, limit: Limit = 50
 ) -> TemplateList:
     """The latest version of every template, by name."""
     page = templates.page(cursor, limit)
