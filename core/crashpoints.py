@@ -31,6 +31,19 @@ POINTS = frozenset(
         "blob.copied",
         "reconcile.before_close",
         "repair.in_transaction",
+        "cancel.in_transaction",
+        "cancel.after_commit",
+        "move.in_transaction",
+        "pause.after_commit",
+        "pause.between_chunks",
+        "resume.after_commit",
+        "resume.between_chunks",
+        "begin.in_transaction",
+        "begin.after_commit",
+        "carry.between_chunks",
+        "delete.after_mark",
+        "delete.after_blobs",
+        "delete.between_chunks",
     }
 )
 
