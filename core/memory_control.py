@@ -61,7 +61,10 @@ class MemorySteering(MemoryUpkeep):
 
     def hold(self, run: int, limit: int) -> int:
         with self.books.transaction():
-            if self.books.run(run).row.status is not JobStatus.PAUSED:
+            if (
+                run not in self.books.runs
+                or self.books.runs[run].row.status is not JobStatus.PAUSED
+            ):
                 return 0
             queued = self._of(run, lambda task: task.status is TaskStatus.QUEUED, limit)
             for task in queued:
@@ -70,7 +73,7 @@ class MemorySteering(MemoryUpkeep):
 
     def release(self, run: int, limit: int) -> int:
         with self.books.transaction():
-            if self.books.run(run).row.status not in ALIVE:
+            if run not in self.books.runs or self.books.runs[run].row.status not in ALIVE:
                 return 0
             aside = self._of(run, _is_aside, limit)
             for task in aside:

@@ -23,6 +23,7 @@ SAMPLES = {
     "path": "dem.tif",
     "upload_id": "abc",
     "number": "0",
+    "stage": "review",
     "collection": "hills",
     "item": "a",
     "search": "ab",

@@ -1,5 +1,7 @@
 """Cancel, pause and resume: what becomes of tasks that are due, that run, and that are written meanwhile."""
 
+from datetime import timedelta
+
 import pytest
 
 from core import control
@@ -8,8 +10,8 @@ from core.ports import Limits
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.stages import Decision
-from core.tasks import NewTask, Payload, Released, TaskKey
-from tests.store.desk import Desk, given
+from core.tasks import Again, NewTask, Payload, Released, TaskKey
+from tests.store.desk import BROKEN, Desk, given
 from tests.store.sample_jobs import Diamond, Fan, Gated, Hasty, Line, Wide
 
 BY = "ada"
@@ -176,11 +178,6 @@ def test_a_task_given_back_during_a_pause_waits_for_its_end(desk):
 
 
 def test_a_retry_that_comes_due_during_a_pause_waits_for_its_end(desk):
-    from datetime import timedelta
-
-    from core.tasks import Again
-    from tests.store.desk import BROKEN
-
     run = desk.submit(Hasty())
     claim = desk.one()
     desk.settle(Again(timedelta(seconds=10), BROKEN, counted=True), claim)

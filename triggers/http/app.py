@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from triggers.http import (
     analysis,
+    control,
     docs,
     events,
     grids,
@@ -38,6 +39,7 @@ Every error is problem JSON (RFC 9457) with a stable `code`. Lists come in pages
 """
 ROUTERS = (
     jobs.router,
+    control.router,
     events.router,
     job_types.router,
     status.router,
