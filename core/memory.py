@@ -224,7 +224,7 @@ class MemoryStore(MemorySteering):
             task = self.books.task(key)
             if task is None or (task.status, task.run_at) != (TaskStatus.WAITING, NEVER):
                 return False
-            if self.books.stages[key.run][key.stage].status is not StageStatus.OPEN:
+            if self.books.runs[key.run].finished_at is not None:
                 return False
             self.books.put_task(decided(task, decision, self.books.now()))
             told = {"by": decision.by, "note": decision.note}
