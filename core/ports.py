@@ -143,7 +143,7 @@ class Repairs:
     closed: int = 0
     sessions: int = 0
     steered: int = 0
-    """Tasks set aside by pauses or made due after them, and jobs deleted."""
+    """Tasks set aside by pauses, or made due after them."""
 
     @property
     def total(self) -> int:

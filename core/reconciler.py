@@ -11,7 +11,6 @@ from core.control import Control
 from core.errors import ServiceUnavailable
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Repairs
-from core.removal import Removal
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +23,17 @@ class Reconciler:
         self.queue = queue
         self.limits = limits or Limits()
         self.control = Control(machine)
-        self.removal = Removal(machine)
 
     def round(self) -> Repairs:
         repairs = self.machine.store.repair(self.limits)
-        repairs = replace(repairs, closed=self.machine.repair_stages(), steered=self._steer())
+        repairs = replace(
+            repairs, closed=self.machine.repair_stages(), steered=self.control.repair()
+        )
         dead = self.queue.collect_dead()
         self.queue.relay()
         if repairs.total or dead:
             log.info("repaired: %s, dead letters read: %d", repairs, dead)
         return repairs
-
-    def _steer(self) -> int:
-        """Go on with what control verbs have begun."""
-        return self.control.repair() + self.removal.repair()
 
 
 class Periodic:

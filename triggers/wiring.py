@@ -21,6 +21,7 @@ from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
+from core.removal import Removal
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
@@ -57,6 +58,7 @@ class Services:
     queue: Queue
     reconciler: Reconciler
     bell: Bell
+    removal: Removal
 
     def close(self) -> None:
         self.queue.close()
@@ -87,6 +89,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         queue,
         Reconciler(machine, queue, limits),
         bell,
+        Removal(machine),
     )
 
 
@@ -205,8 +208,9 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """One round of repair, and what was promised is sent."""
+    """One round of repair; what was promised is sent, and what is being deleted goes on."""
     shared().reconciler.round()
+    shared().removal.repair()
 
 
 def web_app() -> Any:

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 from core.errors import CoreMachineError, ServiceUnavailable
@@ -19,6 +20,8 @@ from triggers.memory import few_arenas
 
 log = logging.getLogger("coremachine.worker")
 
+DELETE_EVERY = 2.0
+"""Seconds between two looks for jobs whose deletion somebody has begun. It has a thread of its own: storage may hang."""
 PATIENCE = 60.0
 """Seconds a starting worker waits for a database that is not up yet."""
 
@@ -70,6 +73,7 @@ class Service:
             "reconciler", self.services.reconciler.round, self.services.settings.reconcile_seconds
         )
         repair.start()
+        removal = Periodic("removal", self.services.removal.repair, DELETE_EVERY).start()
         self._start_relay(stop)
         if web is not None:
             web.start()
@@ -80,16 +84,22 @@ class Service:
         )
         while not stop.wait(1.0):
             pass  # a signal that another thread received is handled here, when this thread wakes up
-        return self._stop(self.process, repair, web)
+        return self._stop(self.process, (repair, removal), web)
 
-    def _stop(self, process: WorkerProcess, repair: Periodic, web: wiring.WebServer | None) -> int:
+    def _stop(
+        self,
+        process: WorkerProcess,
+        periodic: Sequence[Periodic],
+        web: wiring.WebServer | None,
+    ) -> int:
         log.info(
             "stopping: no new tasks; running ones have %.0f s", self.services.settings.grace_seconds
         )
         if web is not None:
             web.stop()
         ended = process.drain(self.services.settings.grace_seconds)
-        repair.stop()
+        for each in periodic:
+            each.stop()
         self.services.close()
         log.info("stopped")
         return 0 if ended else 1
