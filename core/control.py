@@ -26,6 +26,14 @@ CHUNK = 2_000
 SECONDS = 5.0
 """How long a verb itself moves tasks; the reconciler goes on with the rest."""
 FEW = 100
+TOLD = {
+    Verb.PAUSE: "job_paused",
+    Verb.RESUME: "job_resumed",
+    Verb.RESUBMIT: "job_resubmitted",
+    Verb.REPLAY: "job_replayed",
+    Verb.RETRY: "task_resubmitted",
+}
+"""The event that tells of a verb."""
 
 Replan = Callable[[JobTurn, list[PlannedStage]], list[PlannedStage]]
 
@@ -68,7 +76,7 @@ class Control:
         """Begin nothing of the job until it is resumed. What runs may end, and stages close and open."""
 
         def act(job: JobTurn) -> Done:
-            self._move(job, JobStatus.PAUSED, "job_paused", by)
+            self._move(job, Verb.PAUSE, JobStatus.PAUSED, by)
             return _done(job, f"The job was paused by {by}. Tasks that run may end.")
 
         done = self._steer(Verb.PAUSE, job_id, act, "The job is paused already.")
@@ -80,7 +88,7 @@ class Control:
         """Go on with a paused job."""
 
         def act(job: JobTurn) -> Done:
-            self._move(job, resumed(started=job.started), "job_resumed", by)
+            self._move(job, Verb.RESUME, resumed(started=job.started), by)
             return _done(job, f"The job was resumed by {by}.")
 
         done = self._steer(Verb.RESUME, job_id, act, "The job is not paused.")
@@ -88,9 +96,9 @@ class Control:
         self._in_chunks(lambda: self._release(done.run.run))
         return done
 
-    def _move(self, job: JobTurn, status: JobStatus, what: str, by: str) -> None:
+    def _move(self, job: JobTurn, verb: Verb, status: JobStatus, by: str) -> None:
         job.current.move(status)
-        job.current.record(Event(what, data={"run": job.current.run.number, "by": by}))
+        job.current.record(Event(TOLD[verb], data={"run": job.current.run.number, "by": by}))
         crashpoint("move.in_transaction")
 
     # running again
@@ -105,7 +113,7 @@ class Control:
             return plan if from_start else resubmitted(old.run, old.stages(), plan)
 
         told = {"by": by, "from_start": from_start}
-        return self._begin(Verb.RESUBMIT, job_id, replan, "job_resubmitted", told, force=force)
+        return self._begin(Verb.RESUBMIT, job_id, replan, told, force=force)
 
     def replay(self, job_id: str, stage: str, *, by: str) -> Done:
         """A new run of a stage and of everything that depends on it."""
@@ -114,7 +122,7 @@ class Control:
             old = job.current
             return replayed(old.run, old.stages(), plan, stage_number(plan, stage))
 
-        return self._begin(Verb.REPLAY, job_id, replan, "job_replayed", {"by": by, "stage": stage})
+        return self._begin(Verb.REPLAY, job_id, replan, {"by": by, "stage": stage})
 
     def retry(self, job_id: str, key: TaskKey, *, by: str) -> Done:
         """A new run in which one failed task is due again, and what follows from it."""
@@ -124,9 +132,7 @@ class Control:
             old = job.current
             return retried(old.run, old.stages(), plan, key.stage, key.idx)
 
-        return self._begin(
-            Verb.RETRY, job_id, replan, "task_resubmitted", {"by": by, "task": str(key)}
-        )
+        return self._begin(Verb.RETRY, job_id, replan, {"by": by, "task": str(key)})
 
     def _check_failed(self, job: JobTurn, key: TaskKey) -> None:
         run = job.current.run
@@ -142,7 +148,6 @@ class Control:
         verb: Verb,
         job_id: str,
         replan: Replan,
-        what: str,
         told: dict[str, Any],
         *,
         force: bool = False,
@@ -156,7 +161,7 @@ class Control:
             new = _next_run(old, plan, request)
             turn = job.begin(new)
             turn.record(Event("job_submitted", data={"run": turn.run.number}))
-            turn.record(Event(what, data={"run": turn.run.number, "of": old.number, **told}))
+            turn.record(Event(TOLD[verb], data={"run": turn.run.number, "of": old.number, **told}))
             for n, stage in enumerate(plan):
                 if stage.carried is not None and stage.carried.whole:
                     turn.carry(n)

@@ -5,8 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.house import House
+from core.registry import Registry
+from tests.http.house import House, house_of, serving
 from tests.http.sample_jobs import Choosy, Failing, Relay, Squares
+from tests.store.sample_jobs import Gated
 
 NOBODY = "ab" * 32
 
@@ -162,3 +164,25 @@ def test_a_task_that_is_not_there_is_not_retried(
     job_id = common_house.finish(Failing(label="no such task"))
     answer = common_client.post(f"/api/jobs/{job_id}/tasks/{task}/retry")
     assert (answer.status_code, answer.json()["code"]) == (404, "task_not_found")
+
+
+def test_a_gate_is_settled_once(database: str) -> None:
+    """R85: the second person is told."""
+    with (
+        house_of(database, Registry.of(Gated)) as house,
+        serving(house.app()) as url,
+        httpx.Client(base_url=url) as client,
+    ):
+        job_id = house.submit(Gated())
+        early = post(client, f"/api/jobs/{job_id}/gates/review/approve", expected=409)
+        assert "is not waiting for a decision" in early["detail"]
+        house.work()
+        done = post(client, f"/api/jobs/{job_id}/gates/review/approve", {"note": "lovely"})
+        assert (done["status"], done["message"]) == (
+            "processing",
+            "review is approved by anonymous.",
+        )
+        late = post(client, f"/api/jobs/{job_id}/gates/review/reject", expected=409)
+        assert "settled already" in late["detail"]
+        house.work()
+        assert client.get(f"/api/jobs/{job_id}").json()["result"] == "anonymous"
