@@ -32,6 +32,7 @@ from triggers.http import (
     uploads,
 )
 from triggers.http.middleware import Correlated, LimitedBody
+from triggers.http.ogc import routes as ogc
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
 from triggers.http.services import Services
@@ -56,6 +57,7 @@ ROUTERS = (
     storage.router,
     analysis.router,
     stac_tools.router,
+    ogc.router,
     stac.router,
 )
 
