@@ -11,20 +11,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
+from core.errors import CoreMachineError
 from core.execution import Apart
 from core.executor import Executor
 from core.insights import Insights
 from core.machine import CoreMachine
-from core.ports import Limits, Queue, Store, Worker
+from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
+from core.removal import Removal
+from core.schedules import Schedules
+from core.templates import Templates
 from core.worker import TaskRunner, WorkerProcess
+from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
@@ -32,8 +38,10 @@ from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
+from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
+from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 
@@ -41,6 +49,9 @@ if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
 
 log = logging.getLogger(__name__)
+
+DELETE_EVERY = 2.0
+"""Seconds between two looks for deletions that somebody has begun."""
 
 
 @cache
@@ -60,6 +71,10 @@ class Services:
     queue: Queue
     reconciler: Reconciler
     bell: Bell
+    schedules: Schedules
+    templates: Templates
+    batches: Batches
+    removal: Removal
 
     def close(self) -> None:
         self.queue.close()
@@ -74,9 +89,10 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     dsn = given.database_url.get_secret_value()
     database = Database(dsn, size=given.pool_size, name=name).open()
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
-    machine = _machine(given, database, catalog_database)
+    store = PostgresStore(database, outbox=given.service_bus is not None)
+    machine = _machine(given, store, catalog_database)
     bell = Bell(database)
-    queue = _queue(given, machine.store, database, bell)
+    queue = _queue(given, store, database, bell)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
@@ -87,11 +103,14 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         queue,
         Reconciler(machine, queue, limits),
         bell,
+        Schedules(machine, PostgresScheduleBook(database, store)),
+        Templates(machine, PostgresTemplateBook(database, store)),
+        Batches(machine, PostgresBatchBook(database, store)),
+        Removal(machine),
     )
 
 
-def _machine(given: Settings, database: Database, catalog_database: Database) -> CoreMachine:
-    store = PostgresStore(database, outbox=given.service_bus is not None)
+def _machine(given: Settings, store: PostgresStore, catalog_database: Database) -> CoreMachine:
     catalog = PgstacCatalog(catalog_database)
     return CoreMachine(_registry(given), store, blobs(given), catalog, options(given))
 
@@ -104,7 +123,8 @@ def task_machine(given: Settings) -> CoreMachine:
     dsn = given.database_url.get_secret_value()
     database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
-    return _machine(given, database.open(), catalog_database.open())
+    store = PostgresStore(database.open(), outbox=given.service_bus is not None)
+    return _machine(given, store, catalog_database.open())
 
 
 def _registry(given: Settings) -> Registry:
@@ -114,7 +134,7 @@ def _registry(given: Settings) -> Registry:
     return Registry(jobs, {name: why for each in found for name, why in each.broken.items()})
 
 
-def _queue(given: Settings, store: Store, database: Database, bell: Bell) -> Queue:
+def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell) -> Queue:
     if given.service_bus is None:
         return PostgresQueue(store, bell)
     from infrastructure.service_bus_queue import ServiceBusQueue  # noqa: PLC0415 - the SDK is slow to import
@@ -180,6 +200,24 @@ def worker_process(
     )
 
 
+class Chore(NamedTuple):
+    """Something that is done again and again; any number of processes may do it at once."""
+
+    name: str
+    act: Callable[[], object]
+    every: float
+
+
+def chores(services: Services) -> list[Chore]:
+    given = services.settings
+    return [
+        Chore("reconciler", services.reconciler.round, given.reconcile_seconds),
+        Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
+        Chore("batches", services.batches.round, given.schedule_seconds),
+        Chore("removal", services.removal.repair, DELETE_EVERY),
+    ]
+
+
 _lock = threading.Lock()
 _shared: list[Services] = []
 
@@ -189,8 +227,18 @@ def shared(given: Settings | None = None) -> Services:
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(build(given or settings()))
+            _shared.append(_installed(build(given or settings())))
         return _shared[0]
+
+
+def _installed(services: Services) -> Services:
+    """With the schedules that the job classes bring."""
+    try:
+        services.schedules.sync()
+    except CoreMachineError:
+        services.close()
+        raise
+    return services
 
 
 # What function_app.py calls
@@ -229,8 +277,9 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """One round of repair, and what was promised is sent."""
-    shared().reconciler.round()
+    """Every chore once: a host without threads of its own comes by now and then."""
+    for chore in chores(shared()):
+        chore.act()
 
 
 def web_app() -> Any:
@@ -256,6 +305,9 @@ def web_app() -> Any:
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            schedules=services.schedules,
+            templates=services.templates,
+            batches=services.batches,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
