@@ -15,6 +15,8 @@ from uuid import uuid4
 
 from core.blobs import Blobs
 from core.crashpoints import arm
+from core.housekeeper import Housekeeper
+from core.housekeeping import Keeping
 from core.insights import Insights
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
@@ -30,6 +32,7 @@ from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
 from infrastructure.settings import Settings
+from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
@@ -209,6 +212,25 @@ def tick() -> None:
     shared().reconciler.round()
 
 
+def housekeeper(services: Services) -> Housekeeper:
+    given = services.settings
+    steward = PostgresSteward(services.database)
+    return Housekeeper(steward, services.machine.blobs, keeping(given))
+
+
+def clean_up() -> None:
+    """One round of housekeeping."""
+    housekeeper(shared()).round()
+
+
+def keeping(given: Settings) -> Keeping:
+    return Keeping(
+        jobs=None if given.keep_jobs_days is None else timedelta(days=given.keep_jobs_days),
+        details=timedelta(days=given.keep_details_days),
+        blobs=timedelta(hours=given.keep_temporary_hours),
+    )
+
+
 def web_app() -> Any:
     """The ASGI app, imported only when the first request comes."""
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
@@ -232,6 +254,9 @@ def web_app() -> Any:
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            steward=PostgresSteward(services.database),
+            keeping=keeping(given),
+            development=given.development,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),

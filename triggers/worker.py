@@ -70,6 +70,12 @@ class Service:
             "reconciler", self.services.reconciler.round, self.services.settings.reconcile_seconds
         )
         repair.start()
+        cleaning = Periodic(
+            "housekeeping",
+            wiring.housekeeper(self.services).round,
+            self.services.settings.housekeeping_seconds,
+        )
+        cleaning.start()
         self._start_relay(stop)
         if web is not None:
             web.start()

@@ -13,6 +13,8 @@ from starlette.middleware import Middleware
 
 from triggers.http import (
     analysis,
+    dbadmin,
+    dead_letters,
     docs,
     events,
     grids,
@@ -48,6 +50,8 @@ ROUTERS = (
     storage.router,
     analysis.router,
     stac_tools.router,
+    dead_letters.router,
+    dbadmin.router,
     stac.router,
 )
 

@@ -13,6 +13,8 @@ from fastapi import Depends, Request
 
 from core.blobs import Blobs
 from core.catalog import Catalog
+from core.errors import ServiceUnavailable
+from core.housekeeping import Keeping, Steward
 from core.insights import Insights
 from core.machine import CoreMachine
 from services.storage.uploads import Rules
@@ -42,6 +44,12 @@ class Services:
     catalog: Catalog
     stac: Connections | None = None
     """Without them the STAC API answers that it is not available."""
+    steward: Steward | None = None
+    """Without it there is no housekeeping over HTTP."""
+    keeping: Keeping = field(default_factory=Keeping)
+    """How long things are kept."""
+    development: bool = False
+    """Whether everything may be dropped."""
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
@@ -77,6 +85,14 @@ async def insights_of(request: Request) -> Insights:
     return request.app.state.services.insights
 
 
+async def steward_of(request: Request) -> Steward:
+    steward = request.app.state.services.steward
+    if steward is None:
+        raise ServiceUnavailable("This host does no housekeeping.")
+    return steward
+
+
 TheServices = Annotated[Services, Depends(services_of)]
 TheMachine = Annotated[CoreMachine, Depends(machine_of)]
 TheInsights = Annotated[Insights, Depends(insights_of)]
+TheSteward = Annotated[Steward, Depends(steward_of)]

@@ -1,0 +1,1 @@
+lock table app.jobs, app.runs in access exclusive mode
