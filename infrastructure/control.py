@@ -47,8 +47,9 @@ class PostgresJobTurn:
         row = self.conn.execute(sql("control/get_task_status"), values).fetchone()
         return None if row is None else TaskStatus(row[0])
 
-    def mark_deleting(self) -> None:
-        self.conn.execute(sql("control/mark_deleting"), {"job_id": self.current.run.job_id})
+    def mark_deleting(self, *, outputs: bool) -> None:
+        values = {"job_id": self.current.run.job_id, "keeps": not outputs}
+        self.conn.execute(sql("control/mark_deleting"), values)
 
     def write_events(self) -> None:
         for turn in self._turns:
@@ -137,8 +138,9 @@ class PostgresSteering:
 
     # deletion
 
-    def deleting(self, limit: int) -> list[str]:
-        return [job for (job,) in self.database.fetch("control/list_deleting", {"limit": limit})]
+    def deleting(self, limit: int) -> list[tuple[str, bool]]:
+        rows = self.database.fetch("control/list_deleting", {"limit": limit})
+        return [(job, not keeps) for job, keeps in rows]
 
     def census(self, job_id: str) -> Census:
         return Census(*self.database.fetch("control/take_census", {"job_id": job_id})[0])

@@ -18,6 +18,8 @@ from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
 from core.errors import CoreMachineError
+from core.housekeeper import Housekeeper
+from core.housekeeping import Keeping
 from core.insights import Insights
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
@@ -38,6 +40,7 @@ from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
 from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
+from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OFTEN = 60.0
+"""Chores that are done at least every so many seconds are done with every tick of a timer."""
 DELETE_EVERY = 2.0
 """Seconds between two looks for deletions that somebody has begun."""
 
@@ -73,6 +78,7 @@ class Services:
     templates: Templates
     batches: Batches
     removal: Removal
+    housekeeper: Housekeeper
 
     def close(self) -> None:
         self.queue.close()
@@ -93,6 +99,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
+    removal = Removal(machine)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
@@ -106,7 +113,8 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         Schedules(machine, PostgresScheduleBook(database, store)),
         Templates(machine, PostgresTemplateBook(database, store)),
         Batches(machine, PostgresBatchBook(database, store)),
-        Removal(machine),
+        removal,
+        Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
     )
 
 
@@ -127,6 +135,14 @@ def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell
 
 def blobs(given: Settings) -> Blobs:
     return AzureBlobs(given.storage.get_secret_value(), scratch=given.scratch)
+
+
+def keeping(given: Settings) -> Keeping:
+    return Keeping(
+        jobs=None if given.keep_jobs_days is None else timedelta(days=given.keep_jobs_days),
+        details=timedelta(days=given.keep_details_days),
+        blobs=timedelta(hours=given.keep_temporary_hours),
+    )
 
 
 def options(given: Settings) -> tuple[object, ...]:
@@ -191,6 +207,7 @@ def chores(services: Services) -> list[Chore]:
         Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
         Chore("batches", services.batches.round, given.schedule_seconds),
         Chore("removal", services.removal.repair, DELETE_EVERY),
+        Chore("housekeeping", services.housekeeper.round, given.housekeeping_seconds),
     ]
 
 
@@ -253,9 +270,17 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """Every chore once: a host without threads of its own comes by now and then."""
+    """What is done by the second: a host without threads of its own comes by now and then."""
     for chore in chores(shared()):
-        chore.act()
+        if chore.every <= OFTEN:
+            chore.act()
+
+
+def clean_up() -> None:
+    """What is done by the hour."""
+    for chore in chores(shared()):
+        if chore.every > OFTEN:
+            chore.act()
 
 
 def web_app() -> Any:
@@ -284,6 +309,8 @@ def web_app() -> Any:
             schedules=services.schedules,
             templates=services.templates,
             batches=services.batches,
+            housekeeper=services.housekeeper,
+            development=given.development,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),

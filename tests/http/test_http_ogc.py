@@ -1,4 +1,4 @@
-"""OGC API – Processes: an independent client finds, runs and follows jobs; the documents are those of the standard."""
+"""OGC API - Processes: an independent client finds, runs and follows jobs; the documents are those of the standard."""
 
 import threading
 import time
@@ -15,7 +15,6 @@ from owslib.ogcapi.processes import Processes
 import jobs
 from core.portrait import job_type_view
 from core.registry import discover
-
 from tests.http.house import House
 from tests.http.sample_jobs import Choosy, Failing, Relay, Squares
 from triggers.http.ogc.describing import process
@@ -26,6 +25,8 @@ BASE = "/api/ogc"
 OPENAPI_3_0 = {key: value for key, value in schema_v30.items() if key in {"$schema", "definitions"}}
 """The published schema of OpenAPI 3.0, whose Schema Objects the standard describes inputs with."""
 EXCEPTIONS = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
+
+
 @contextmanager
 def at_work(house: House) -> Iterator[None]:
     """Somebody runs what is due, as workers do."""
@@ -63,9 +64,7 @@ def run(client: httpx.Client, process: str, prefer: str = "", **order: Any) -> h
     return client.post(path, json=order, headers=headers)
 
 
-def test_an_independent_client_finds_and_runs_a_process(
-    outside: Processes, working: None
-) -> None:
+def test_an_independent_client_finds_and_runs_a_process(outside: Processes, working: None) -> None:
     assert "choosy" in [each["id"] for each in outside.processes()]
     told = outside.process("choosy")
     assert told["inputs"]["count"]["minOccurs"] == 1
@@ -88,9 +87,7 @@ def test_the_entrance_leads_to_everything(client: httpx.Client) -> None:
     for rel in ("service-desc", "service-doc", "self"):
         assert client.get(links[rel]).status_code == 200
     kept = client.get(links["http://www.opengis.net/def/rel/ogc/1.0/conformance"]).json()
-    assert (
-        "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core" in kept["conformsTo"]
-    )
+    assert "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core" in kept["conformsTo"]
     found = client.get(links["http://www.opengis.net/def/rel/ogc/1.0/processes"]).json()
     assert {"choosy", "squares"} <= {each["id"] for each in found["processes"]}
     assert client.get(links["http://www.opengis.net/def/rel/ogc/1.0/job-list"]).json()["jobs"] == []
