@@ -15,6 +15,7 @@ from core.executor import Executor
 from core.held import Held
 from core.insights import Insights
 from core.job import JobBase
+from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.memory_blobs import MemoryBlobs
 from core.memory_catalog import MemoryCatalog
@@ -23,7 +24,9 @@ from core.queues import QueueName
 from core.registry import Registry
 from core.tasks import Claim
 from core.worker import TaskRunner
+from infrastructure.audit import PostgresAudit
 from infrastructure.database import Database
+from infrastructure.keys import PostgresKeys
 from infrastructure.reading import PostgresReader
 from infrastructure.store import PostgresStore
 from tests.http.sample_jobs import JOBS
@@ -60,7 +63,11 @@ class House:
             self.catalog,
             checks=checks or {},
             poll_every=0.02,
-            **more,
+            **{
+                "keys": KeyRing(PostgresKeys(self.database)),
+                "audit": PostgresAudit(self.database),
+                **more,
+            },
         )
 
     def app(self, **more: object) -> WebApp:

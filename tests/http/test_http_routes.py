@@ -84,7 +84,7 @@ async def reached(app: WebApp, method: str, path: str) -> str:
         await app(scope, receive, send)
 
     transport = httpx.ASGITransport(noting)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         await client.request(method, path)
     return scopes[0]["route"].path_format
 
