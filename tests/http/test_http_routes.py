@@ -16,6 +16,7 @@ SAMPLES = {
     "task_id": "12-0-345",
     "job_type": "hello_world",
     "name": "docs.css",
+    "key_id": "0123456789ab",
     "collection_id": "hills",
     "item_id": "a",
     "zone": "bronze",
