@@ -315,14 +315,15 @@ class WebServer:
 def web_server(host: str, port: int) -> WebServer:
     import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
 
+    given = shared().settings
     config = uvicorn.Config(
         web_app(host),
         host=host,
         port=port,
         log_level="warning",
         access_log=False,
-        proxy_headers=bool(settings().proxies),
-        forwarded_allow_ips=list(settings().trusted_proxies()),
+        proxy_headers=bool(given.proxies),
+        forwarded_allow_ips=list(given.trusted_proxies()),
         timeout_graceful_shutdown=2,
     )
     return WebServer(uvicorn.Server(config))
