@@ -17,11 +17,14 @@ from core.errors import ServiceUnavailable
 from core.identity import Role
 from core.keys import KeyRing, NewKey, Secret
 from core.memory_keys import MemoryAudit
+from infrastructure.blobs import AzureBlobs
 from infrastructure.entra import EntraTokens, Expected
 from infrastructure.jwks import Jwks
 from infrastructure.keys import PostgresKeys
 from tests.http.house import House, house_of, serving
+from tests.http.storage_house import storage_client
 from tests.support.issuer import AUDIENCE, USER, Issuer, issuing
+from tests.support.waiting import eventually
 from triggers.http.access import Access, Rates, address_of
 from triggers.listening import Mode
 
@@ -210,10 +213,7 @@ def test_a_revoked_key_is_refused_at_once(office: Office) -> None:
 def test_a_key_that_has_expired_is_refused(office: Office) -> None:
     key = office.key(Role.READER, days=0.5 / 86_400)
     client = office.client()
-    deadline = time.monotonic() + 10
-    while client.get("/api/jobs", headers=with_key(key)).status_code == 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: client.get("/api/jobs", headers=with_key(key)).status_code != 200)
     refused(client.get("/api/jobs", headers=with_key(key)), 401, "unauthenticated")
 
 
@@ -358,6 +358,31 @@ def test_what_changes_nothing_is_not_written_down(office: Office) -> None:
     assert [action for _, action, _ in office.notes()] == ["collections_made"]
 
 
+def test_what_happens_to_storage_is_written_down(stored: AzureBlobs, container: str) -> None:
+    audit, place = MemoryAudit(), f"bronze-{container}"
+    ref = {name: f"bronze/{container}/{name}.bin" for name in ("form", "pieces", "link", "none")}
+    with storage_client(stored, audit=audit) as client:
+        form = {"container": place, "path": "form.bin"}
+        sent = client.post("/api/storage/upload", data=form, files={"file": b"abc"})
+        assert sent.status_code == 201
+        again = client.post("/api/storage/upload", data=form, files={"file": b"abc"})
+        assert again.status_code == 409
+        for name, last in (("pieces", "complete"), ("none", "")):
+            begun = client.post("/api/storage/uploads", json={"ref": ref[name], "size": 3}).json()
+            here = f"/api/storage/uploads/{begun['id']}"
+            assert client.put(f"{here}/0", content=b"abc").status_code == 204
+            ended = client.post(f"{here}/{last}") if last else client.delete(here)
+            assert ended.is_success
+        assert client.post("/api/storage/links", json={"ref": ref["link"]}).status_code == 201
+    assert [(line.by, line.action, line.subject) for line in audit.lines] == [
+        ("anonymous", "blob_uploaded", ref["form"]),
+        ("anonymous", "blob_uploaded", ref["pieces"]),
+        ("anonymous", "upload_forgotten", ref["none"]),
+        ("anonymous", "link_given", f"write {ref['link']}"),
+    ]
+    assert "sig=" not in str(audit.lines)
+
+
 class Torn(MemoryAudit):
     """Cannot write."""
 
@@ -374,12 +399,14 @@ def test_a_change_is_not_called_done_before_it_is_written_down(office: Office) -
 
 def test_a_page_of_the_audit_needs_a_cursor_of_ours(office: Office) -> None:
     client, key = office.client(), office.key()
-    for cursor in ("x", "-1", "1" * 19):
-        refused(
-            client.get("/api/audit", headers=with_key(key), params={"cursor": cursor}),
-            422,
-            "invalid_parameters",
-        )
+    wrong = [{"cursor": cursor} for cursor in ("x", "-1", "1" * 19)]
+    for path, params in [
+        *(("/api/audit", each) for each in wrong),
+        ("/api/audit", {"actor": "a\0"}),
+        ("/api/keys", {"cursor": "\0"}),
+    ]:
+        refused(client.get(path, headers=with_key(key), params=params), 422, "invalid_parameters")
+    refused(client.delete("/api/keys/%00", headers=with_key(key)), 422, "invalid_parameters")
 
 
 # without identity

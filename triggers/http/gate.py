@@ -96,7 +96,9 @@ def _asked(scope: Scope, rule: Rule | None, parameters: Mapping[str, str]) -> As
 async def refuse(error: CoreMachineError, scope: Scope, receive: Receive, send: Send) -> None:
     headers: dict[str, str] = {}
     if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = CHALLENGE
+        given = Headers(scope=scope)
+        is_wrong = "authorization" in given or "x-api-key" in given
+        headers["WWW-Authenticate"] = CHALLENGE + (', error="invalid_token"' if is_wrong else "")
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(math.ceil(error.seconds))
     await problem(error, scope["correlation_id"], headers)(scope, receive, send)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.audit import AuditFilter, AuditLine
 from core.identity import Actor, Kind, Role
 from core.keys import KeyView, NewKey, Secret
 from triggers.http.actor import TheActor
-from triggers.http.requests import Cursor, Limit, body_of, described, page_links
+from triggers.http.requests import Limit, body_of, described, page_links
 from triggers.http.services import TheServices
 from triggers.listening import Mode
 
 router = APIRouter(prefix="/api", tags=["identity"])
 
 FOR_EVER = 3650.0
+ID = "^[0-9a-f]{12}$"
+FOLLOWS = "The `next` of the page before."
 NAME = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 
 
@@ -102,7 +104,10 @@ def whoami(caller: Annotated[Actor, Depends(caller_of)], services: TheServices) 
 
 @router.get("/keys")
 def keys(
-    request: Request, services: TheServices, cursor: Cursor = None, limit: Limit = 50
+    request: Request,
+    services: TheServices,
+    cursor: Annotated[str | None, Query(pattern=ID, description=FOLLOWS)] = None,
+    limit: Limit = 50,
 ) -> KeyList:
     """The API keys there are, newest first, also those that are good no more. Never their secrets."""
     found = services.keys.keys.list(cursor, limit + 1)
@@ -137,7 +142,11 @@ def create_key(
 
 
 @router.delete("/keys/{key_id}")
-def revoke_key(key_id: str, services: TheServices, actor: TheActor) -> RevokedKey:
+def revoke_key(
+    key_id: Annotated[str, Path(pattern=ID, description="12 hex digits, the middle of the key.")],
+    services: TheServices,
+    actor: TheActor,
+) -> RevokedKey:
     """Revoke an API key: here at once, in other processes within seconds."""
     view, changed = services.keys.revoke(key_id, actor)
     return RevokedKey(**dict(view), changed=changed)
@@ -149,14 +158,16 @@ def audit(
     services: TheServices,
     actor: Annotated[
         str | None,
-        Query(max_length=300, description="Its whole name, or the part before the space."),
+        Query(
+            max_length=300,
+            pattern=NAME,
+            description="Its whole name, or the part before the space.",
+        ),
     ] = None,
     action: Annotated[str | None, Query(pattern="^[a-z][a-z_]{0,62}$")] = None,
     created_after: AwareDatetime | None = None,
     created_before: AwareDatetime | None = None,
-    cursor: Annotated[
-        str | None, Query(pattern="^[0-9]{1,18}$", description="The `next` of the page before.")
-    ] = None,
+    cursor: Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description=FOLLOWS)] = None,
     limit: Limit = 50,
 ) -> AuditList:
     """Who changed what, newest first. What was done to a job stands in the job's events."""
