@@ -31,6 +31,10 @@ POINTS = frozenset(
         "blob.copied",
         "reconcile.before_close",
         "repair.in_transaction",
+        "schedule.in_transaction",
+        "schedule.after_commit",
+        "batch.in_transaction",
+        "batch.between_chunks",
     }
 )
 

@@ -15,8 +15,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
+from core.errors import CoreMachineError
 from core.identity import Identifier
 from core.insights import Insights
 from core.keys import KeyRing
@@ -25,8 +27,11 @@ from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
+from core.schedules import Schedules
+from core.templates import Templates
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.audit import PostgresAudit
+from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
@@ -35,8 +40,10 @@ from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
+from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
+from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 
@@ -64,6 +71,14 @@ class Services:
     queue: Queue
     reconciler: Reconciler
     bell: Bell
+    schedules: Schedules
+    templates: Templates
+    batches: Batches
+
+    def keep_time(self) -> None:
+        """Submit what the clock calls for, and go on with batches whose sender has died."""
+        self.schedules.scheduler.round()
+        self.batches.round()
 
     def close(self) -> None:
         self.queue.close()
@@ -94,6 +109,9 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         queue,
         Reconciler(machine, queue, limits),
         bell,
+        Schedules(machine, PostgresScheduleBook(database, store)),
+        Templates(machine, PostgresTemplateBook(database, store)),
+        Batches(machine, PostgresBatchBook(database, store)),
     )
 
 
@@ -172,8 +190,18 @@ def shared() -> Services:
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(build(settings()))
+            _shared.append(_installed(build(settings())))
         return _shared[0]
+
+
+def _installed(services: Services) -> Services:
+    """With the schedules that the job classes bring."""
+    try:
+        services.schedules.sync()
+    except CoreMachineError:
+        services.close()
+        raise
+    return services
 
 
 # What function_app.py calls
@@ -212,8 +240,10 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """One round of repair, and what was promised is sent."""
-    shared().reconciler.round()
+    """One round of repair; what was promised is sent, and what the clock calls for is submitted."""
+    services = shared()
+    services.reconciler.round()
+    services.keep_time()
 
 
 def web_app(host: str | None = None) -> Any:
@@ -243,6 +273,9 @@ def web_app(host: str | None = None) -> Any:
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            schedules=services.schedules,
+            templates=services.templates,
+            batches=services.batches,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),

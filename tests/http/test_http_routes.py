@@ -23,6 +23,7 @@ SAMPLES = {
     "container": "bronze-rasters",
     "path": "dem.tif",
     "upload_id": "abc",
+    "batch_id": "7",
     "number": "0",
     "collection": "hills",
     "item": "a",

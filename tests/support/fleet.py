@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,6 +254,13 @@ class Fleet:
         self.workers.append(Worker(process, log))
         return self.workers[-1]
 
+    def doing(self, act: Callable[[Any], object], crash: str) -> Worker:
+        """Do something with the services of a process that dies on the way."""
+        log = self._new_log()
+        process = Forked(_do, self._environment(CM_CRASH=crash), str(log), act)
+        self.workers.append(Worker(process, log))
+        return self.workers[-1]
+
     def survey(self, job: JobBase, **settings: object) -> Counter[str]:
         """How often one worker, running this job alone, comes by each crash point."""
         found = self.logs / "points.json"
@@ -386,6 +393,13 @@ def _submit(environment: dict[str, str], log: str, job: JobBase) -> None:
     from triggers import wiring  # noqa: PLC0415 - imported by the fork server, not by tests
 
     wiring.build(wiring.settings()).machine.submit(job)
+
+
+def _do(environment: dict[str, str], log: str, act: Callable[[Any], object]) -> None:
+    _begin(environment, log)
+    from triggers import wiring  # noqa: PLC0415 - imported by the fork server, not by tests
+
+    act(wiring.build(wiring.settings()))
 
 
 def pause(seconds: float) -> None:

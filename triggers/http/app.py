@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from triggers.http import (
     analysis,
+    batches,
     docs,
     events,
     grids,
@@ -22,10 +23,12 @@ from triggers.http import (
     jobs,
     legacy,
     links,
+    schedules,
     stac,
     stac_tools,
     status,
     storage,
+    templates,
     uploads,
 )
 from triggers.http.access import Doorkeeper
@@ -44,6 +47,9 @@ ROUTERS = (
     jobs.router,
     events.router,
     job_types.router,
+    schedules.router,
+    templates.router,
+    batches.router,
     status.router,
     identity.router,
     grids.router,
@@ -84,7 +90,11 @@ def create_app(services: Services) -> FastAPI:
         middleware=[
             Middleware(Correlated),
             Middleware(Gate, Doorkeeper(services.access, services.machine), services.audit),
-            Middleware(LimitedBody, services.max_body_bytes, uploads.limits(services.uploads)),
+            Middleware(
+                LimitedBody,
+                services.max_body_bytes,
+                [*uploads.limits(services.uploads), batches.LIMIT],
+            ),
         ],
     )
     app.state.services = services

@@ -78,6 +78,29 @@ GET     /api/job-types/{job_type}                                   reader
 GET     /api/db/jobs                                                reader
 GET     /api/db/tasks/{job_id}                                      reader
 
+# Schedules, templates, batches
+GET     /api/schedules                                              reader
+POST    /api/schedules                                              operator    store
+GET     /api/schedules/{name}                                       reader
+PUT     /api/schedules/{name}                                       operator    store
+DELETE  /api/schedules/{name}                                       operator    store
+POST    /api/schedules/{name}/pause                                 operator    store
+POST    /api/schedules/{name}/resume                                operator    store
+POST    /api/schedules/{name}/trigger                               operator    event
+GET     /api/schedules/{name}/history                               reader
+GET     /api/schedules/{name}/next                                  reader
+GET     /api/templates                                              reader
+PUT     /api/templates/{name}                                       submitter   store
+GET     /api/templates/{name}                                       reader
+DELETE  /api/templates/{name}                                       submitter   store
+GET     /api/templates/{name}/versions                              reader
+POST    /api/templates/{name}/submit                                submitter   event
+POST    /api/batches                                                submitter   event
+GET     /api/batches                                                reader
+GET     /api/batches/{batch_id}                                     reader
+GET     /api/batches/{batch_id}/jobs                                reader
+GET     /api/templates/{name}/submissions                           reader
+
 # Storage
 POST    /api/storage/upload                                         submitter   blob_uploaded
 POST    /api/storage/uploads                                        submitter   -
@@ -151,6 +174,9 @@ GET     /api/tiles/{collection}/{item}/WMTSCapabilities.xml         reader
 """
 
 AHEAD = """
+# Batches
+POST    /api/batches/{batch_id}/cancel                              submitter   event
+
 # Control
 POST    /api/jobs/{job_id}/cancel                                   submitter   event
 POST    /api/jobs/{job_id}/pause                                    operator    event
@@ -167,28 +193,6 @@ GET     /api/jobs/{job_id}/logs                                     reader
 GET     /api/concurrency                                            reader
 GET     /api/limits/{job_type}                                      reader
 PUT     /api/limits/{job_type}                                      operator    store
-
-# Schedules, templates, batches
-GET     /api/schedules                                              reader
-POST    /api/schedules                                              operator    store
-GET     /api/schedules/{name}                                       reader
-PUT     /api/schedules/{name}                                       operator    store
-DELETE  /api/schedules/{name}                                       operator    store
-POST    /api/schedules/{name}/pause                                 operator    store
-POST    /api/schedules/{name}/resume                                operator    store
-POST    /api/schedules/{name}/trigger                               operator    store
-GET     /api/schedules/{name}/history                               reader
-GET     /api/schedules/{name}/next                                  reader
-GET     /api/templates                                              reader
-PUT     /api/templates/{name}                                       submitter   store
-GET     /api/templates/{name}                                       reader
-DELETE  /api/templates/{name}                                       submitter   store
-GET     /api/templates/{name}/versions                              reader
-POST    /api/templates/{name}/submit                                submitter   event
-POST    /api/batches                                                submitter   event
-GET     /api/batches                                                reader
-GET     /api/batches/{batch_id}                                     reader
-POST    /api/batches/{batch_id}/cancel                              submitter   event
 
 # Webhooks. What they send leaves the house, so even the list is an operator's.
 GET     /api/webhooks                                               operator
