@@ -82,6 +82,42 @@ class JobStillRunning(Conflict):
     code = "job_still_running"
 
 
+class JobEnded(Conflict):
+    """The job has ended, so this can no longer be done to it."""
+
+    code = "job_ended"
+
+
+class NeedsForce(Conflict):
+    """The job has ended well, so it runs again only when it is forced."""
+
+    code = "needs_force"
+
+
+class JobDeleting(Conflict):
+    """The job is being deleted."""
+
+    code = "job_deleting"
+
+
+class PlanChanged(Conflict):
+    """The job type has other stages than the run had, so nothing of the run can be carried over."""
+
+    code = "plan_changed"
+
+
+class NotReplayable(Conflict):
+    """A stage cannot be replayed, because one that it depends on has not closed."""
+
+    code = "not_replayable"
+
+
+class TaskNotFailed(Conflict):
+    """Only a task that failed can be retried."""
+
+    code = "task_not_failed"
+
+
 class ResultNotReady(Conflict):
     """The job has no result yet."""
 
@@ -116,6 +152,12 @@ class BatchNotFound(CoreMachineError):
     """No batch has that id."""
 
     code, status = "batch_not_found", 404
+
+
+class StageNotFound(BadInput):
+    """The job has no stage of that name."""
+
+    code = "stage_not_found"
 
 
 class BlobNotFound(CoreMachineError):

@@ -87,7 +87,7 @@ class CoreMachine:
             if turn is not None:
                 asked = {} if by is None else {"by": by}
                 turn.record(Event("job_submitted", data={"run": submission.run.number, **asked}))
-                self._advance(turn)
+                self.advance(turn)
                 crashpoint("submit.in_transaction")
         return submission
 
@@ -117,14 +117,14 @@ class CoreMachine:
                 else Verdict.FAILED
             )
             turn.close(stage, verdict, closing.tally)
-            ended = self._advance(turn)
+            ended = self.advance(turn)
             crashpoint("close.in_transaction")
         crashpoint("close.after")
         if ended:
             self.sweep(run)
         return True
 
-    def _advance(self, turn: Turn) -> bool:
+    def advance(self, turn: Turn) -> bool:
         """Do what the books call for; True when that was to end the run."""
         while True:
             rows = turn.stages()

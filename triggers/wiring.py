@@ -6,13 +6,13 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from core.batches import Batches
@@ -27,6 +27,7 @@ from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
+from core.removal import Removal
 from core.schedules import Schedules
 from core.templates import Templates
 from core.worker import TaskRunner, WorkerProcess
@@ -53,6 +54,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DELETE_EVERY = 2.0
+"""Seconds between two looks for deletions that somebody has begun."""
+
 
 @cache
 def settings() -> Settings:
@@ -74,11 +78,7 @@ class Services:
     schedules: Schedules
     templates: Templates
     batches: Batches
-
-    def keep_time(self) -> None:
-        """Submit what the clock calls for, and go on with batches whose sender has died."""
-        self.schedules.scheduler.round()
-        self.batches.round()
+    removal: Removal
 
     def close(self) -> None:
         self.queue.close()
@@ -112,6 +112,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         Schedules(machine, PostgresScheduleBook(database, store)),
         Templates(machine, PostgresTemplateBook(database, store)),
         Batches(machine, PostgresBatchBook(database, store)),
+        Removal(machine),
     )
 
 
@@ -181,6 +182,24 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
     )
 
 
+class Chore(NamedTuple):
+    """Something that is done again and again; any number of processes may do it at once."""
+
+    name: str
+    act: Callable[[], object]
+    every: float
+
+
+def chores(services: Services) -> list[Chore]:
+    given = services.settings
+    return [
+        Chore("reconciler", services.reconciler.round, given.reconcile_seconds),
+        Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
+        Chore("batches", services.batches.round, given.schedule_seconds),
+        Chore("removal", services.removal.repair, DELETE_EVERY),
+    ]
+
+
 _lock = threading.Lock()
 _shared: list[Services] = []
 
@@ -240,10 +259,9 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """One round of repair; what was promised is sent, and what the clock calls for is submitted."""
-    services = shared()
-    services.reconciler.round()
-    services.keep_time()
+    """Every chore once: a host without threads of its own comes by now and then."""
+    for chore in chores(shared()):
+        chore.act()
 
 
 def web_app(host: str | None = None) -> Any:

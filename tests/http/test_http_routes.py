@@ -25,6 +25,7 @@ SAMPLES = {
     "upload_id": "abc",
     "batch_id": "7",
     "number": "0",
+    "stage": "review",
     "collection": "hills",
     "item": "a",
     "search": "ab",

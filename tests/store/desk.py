@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 
+from core.control import Control
 from core.executor import Executor
 from core.held import Held
 from core.job import JobBase
@@ -84,6 +85,7 @@ class Desk:
         self.store = store
         self.blobs = MemoryBlobs()
         self.machine = CoreMachine(Registry.of(*jobs.ALL), store, self.blobs)
+        self.control = Control(self.machine)
         self.worker = Worker(uuid4(), "here", 1, "test", tuple(QueueName))
         self.session = self.worker.session
         self.runner = self.new_runner(self.session)

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from triggers.http import (
     analysis,
     batches,
+    control,
     docs,
     events,
     grids,
@@ -45,6 +46,7 @@ Every error is problem JSON (RFC 9457) with a stable `code`. Lists come in pages
 """
 ROUTERS = (
     jobs.router,
+    control.router,
     events.router,
     job_types.router,
     schedules.router,

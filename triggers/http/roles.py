@@ -78,6 +78,17 @@ GET     /api/job-types/{job_type}                                   reader
 GET     /api/db/jobs                                                reader
 GET     /api/db/tasks/{job_id}                                      reader
 
+# Control
+POST    /api/jobs/{job_id}/cancel                                   submitter   event
+POST    /api/jobs/{job_id}/pause                                    operator    event
+POST    /api/jobs/{job_id}/resume                                   operator    event
+POST    /api/jobs/{job_id}/resubmit                                 submitter   event
+POST    /api/jobs/{job_id}/replay                                   operator    event
+POST    /api/jobs/{job_id}/tasks/{task_id}/retry                    operator    event
+DELETE  /api/jobs/{job_id}                                          operator    store
+POST    /api/jobs/{job_id}/gates/{stage}/approve                    approver    event
+POST    /api/jobs/{job_id}/gates/{stage}/reject                     approver    event
+
 # Schedules, templates, batches
 GET     /api/schedules                                              reader
 POST    /api/schedules                                              operator    store
@@ -174,20 +185,11 @@ GET     /api/tiles/{collection}/{item}/WMTSCapabilities.xml         reader
 """
 
 AHEAD = """
+# Logs
+GET     /api/jobs/{job_id}/logs                                     reader
+
 # Batches
 POST    /api/batches/{batch_id}/cancel                              submitter   event
-
-# Control
-POST    /api/jobs/{job_id}/cancel                                   submitter   event
-POST    /api/jobs/{job_id}/pause                                    operator    event
-POST    /api/jobs/{job_id}/resume                                   operator    event
-POST    /api/jobs/{job_id}/resubmit                                 submitter   event
-POST    /api/jobs/{job_id}/replay                                   operator    event
-POST    /api/jobs/{job_id}/tasks/{task_id}/retry                    operator    event
-DELETE  /api/jobs/{job_id}                                          operator    store
-POST    /api/jobs/{job_id}/gates/{stage}/approve                    approver    event
-POST    /api/jobs/{job_id}/gates/{stage}/reject                     approver    event
-GET     /api/jobs/{job_id}/logs                                     reader
 
 # Admission
 GET     /api/concurrency                                            reader
