@@ -6,7 +6,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -20,7 +21,9 @@ from core.crashpoints import arm
 from core.errors import CoreMachineError
 from core.housekeeper import Housekeeper
 from core.housekeeping import Keeping
+from core.identity import Identifier
 from core.insights import Insights
+from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
@@ -30,10 +33,12 @@ from core.removal import Removal
 from core.schedules import Schedules
 from core.templates import Templates
 from core.worker import TaskRunner, WorkerProcess
+from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
+from infrastructure.keys import PostgresKeys
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
@@ -48,6 +53,7 @@ from services.raster.options import Lossless, RasterOptions
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
+    from triggers.http.access import Access
 
 log = logging.getLogger(__name__)
 
@@ -283,8 +289,8 @@ def clean_up() -> None:
             chore.act()
 
 
-def web_app() -> Any:
-    """The ASGI app, imported only when the first request comes."""
+def web_app(host: str | None = None) -> Any:
+    """The ASGI app, imported only when the first request comes. `host`: where we listen; None: a platform does it."""
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
@@ -294,6 +300,7 @@ def web_app() -> Any:
 
     services = shared()
     given, machine = services.settings, services.machine
+    keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
     reader = PostgresReader(services.database)
     return create_app(
         WebServices(
@@ -303,6 +310,9 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            access=access(given, keys, host),
+            keys=keys,
+            audit=PostgresAudit(services.database),
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
@@ -323,6 +333,48 @@ def web_app() -> Any:
     )
 
 
+def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
+    """Who may call, and how callers are known. Raises UnsafeAddress."""
+    from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
+    from triggers.listening import mode_for  # noqa: PLC0415
+
+    rates = Rates(
+        given.caller_rate,
+        given.caller_burst,
+        given.address_rate,
+        given.address_burst,
+        given.failed_logins,
+    )
+    mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
+    return Access(mode, (keys, *_tokens(given)), rates)
+
+
+def _tokens(given: Settings) -> list[Identifier]:
+    if given.entra_tenant is None:
+        return []
+    from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
+    from infrastructure.jwks import Jwks  # noqa: PLC0415
+
+    expected = Expected(given.issuers(), given.audiences(), given.roles())
+    return [EntraTokens(Jwks(given.keys_url()), expected)]
+
+
+@contextmanager
+def key_store(given: Settings) -> Generator[PostgresKeys]:
+    """Where API keys are kept, for whoever has the database: it is brought up to date first."""
+    prepare(given)
+    database = Database(given.database_url.get_secret_value(), size=2, name="keys").open()
+    try:
+        yield PostgresKeys(database)
+    finally:
+        database.close()
+
+
+def job_type(given: Settings, name: str) -> str:
+    """The name of an installed job type, as it is today."""
+    return _registry(given)[name].job_type
+
+
 class WebServer:
     """The web app under uvicorn, in a thread, so that signals stay with whoever started it."""
 
@@ -341,12 +393,15 @@ class WebServer:
 def web_server(host: str, port: int) -> WebServer:
     import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
 
+    given = shared().settings
     config = uvicorn.Config(
-        web_app(),
+        web_app(host),
         host=host,
         port=port,
         log_level="warning",
         access_log=False,
+        proxy_headers=bool(given.proxies),
+        forwarded_allow_ips=list(given.trusted_proxies()),
         timeout_graceful_shutdown=2,
     )
     return WebServer(uvicorn.Server(config))
