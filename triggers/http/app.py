@@ -35,6 +35,7 @@ from triggers.http import (
 from triggers.http.access import Doorkeeper
 from triggers.http.gate import Gate, admitted
 from triggers.http.middleware import Correlated, LimitedBody
+from triggers.http.ogc import routes as ogc
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
 from triggers.http.roles import secured
@@ -61,6 +62,7 @@ ROUTERS = (
     storage.router,
     analysis.router,
     stac_tools.router,
+    ogc.router,
     stac.router,
 )
 

@@ -112,6 +112,17 @@ GET     /api/batches/{batch_id}                                     reader
 GET     /api/batches/{batch_id}/jobs                                reader
 GET     /api/templates/{name}/submissions                           reader
 
+# OGC API - Processes
+GET     /api/ogc                                                    reader
+GET     /api/ogc/conformance                                        reader
+GET     /api/ogc/processes                                          reader
+GET     /api/ogc/processes/{process_id}                             reader
+POST    /api/ogc/processes/{process_id}/execution                   submitter   event
+GET     /api/ogc/jobs                                               reader
+GET     /api/ogc/jobs/{job_id}                                      reader
+DELETE  /api/ogc/jobs/{job_id}                                      submitter   event
+GET     /api/ogc/jobs/{job_id}/results                              reader
+
 # Storage
 POST    /api/storage/upload                                         submitter   blob_uploaded
 POST    /api/storage/uploads                                        submitter   -
@@ -219,17 +230,6 @@ GET     /api/dead-letters/{letter_id}                               operator
 POST    /api/dead-letters/{letter_id}/replay                        operator    store
 DELETE  /api/dead-letters/{letter_id}                               operator    store
 GET     /api/maintenance                                            operator
-
-# OGC API - Processes
-GET     /api/ogc                                                    reader
-GET     /api/ogc/conformance                                        reader
-GET     /api/ogc/processes                                          reader
-GET     /api/ogc/processes/{process_id}                             reader
-POST    /api/ogc/processes/{process_id}/execution                   submitter   event
-GET     /api/ogc/jobs                                               reader
-GET     /api/ogc/jobs/{job_id}                                      reader
-DELETE  /api/ogc/jobs/{job_id}                                      submitter   event
-GET     /api/ogc/jobs/{job_id}/results                              reader
 """
 """Routes that other parts bring. Whoever brings one moves its row up; a row that names no route is harmless."""
 
