@@ -154,7 +154,8 @@ async def ogc_execute(
 
     def submit() -> str:
         with standard():
-            return machine.submit(machine.parse(process_id, parameters), by=actor).run.job_id
+            job = machine.parse(process_id, parameters)
+            return machine.submit(job, by=actor).run.job_id
 
     job_id = await run_in_threadpool(submit)
     patience = _patience(prefer)
