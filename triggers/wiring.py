@@ -25,6 +25,7 @@ from core.worker import TaskRunner, WorkerProcess
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
+from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
@@ -135,6 +136,14 @@ def arm_crashes(given: Settings) -> None:
 def prepare(given: Settings) -> list[str]:
     """Bring the database up to date; safe while others run."""
     return migrate(given.database_url.get_secret_value())
+
+
+def database_facts(given: Settings) -> DatabaseFacts:
+    return look_at_database(given.database_url.get_secret_value())
+
+
+def stored_containers(given: Settings) -> list[str]:
+    return look_at_storage(given.storage.get_secret_value())
 
 
 def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
