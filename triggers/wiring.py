@@ -38,6 +38,7 @@ from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
+from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
 from infrastructure.keys import PostgresKeys
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
@@ -177,6 +178,14 @@ def arm_crashes(given: Settings) -> None:
 def prepare(given: Settings) -> list[str]:
     """Bring the database up to date; safe while others run."""
     return migrate(given.database_url.get_secret_value())
+
+
+def database_facts(given: Settings) -> DatabaseFacts:
+    return look_at_database(given.database_url.get_secret_value())
+
+
+def stored_containers(given: Settings) -> list[str]:
+    return look_at_storage(given.storage.get_secret_value())
 
 
 def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
