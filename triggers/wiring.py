@@ -19,6 +19,8 @@ from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
 from core.errors import CoreMachineError
+from core.execution import Apart
+from core.executor import Executor
 from core.housekeeper import Housekeeper
 from core.housekeeping import Keeping
 from core.identity import Identifier
@@ -101,9 +103,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     database = Database(dsn, size=given.pool_size, name=name).open()
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
-    registry = _registry(given)
-    catalog = PgstacCatalog(catalog_database)
-    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
+    machine = _machine(given, store, catalog_database)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     removal = Removal(machine)
@@ -112,7 +112,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         given,
         database,
         catalog_database,
-        registry,
+        machine.registry,
         machine,
         queue,
         Reconciler(machine, queue, limits),
@@ -123,6 +123,23 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         removal,
         Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
     )
+
+
+def _machine(given: Settings, store: PostgresStore, catalog_database: Database) -> CoreMachine:
+    catalog = PgstacCatalog(catalog_database)
+    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given))
+
+
+TASK_CONNECTIONS = 4
+
+
+def task_machine(given: Settings) -> CoreMachine:
+    """What a process that runs one task at a time needs, with clients of its own. It ends with the process."""
+    dsn = given.database_url.get_secret_value()
+    database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
+    catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
+    store = PostgresStore(database.open(), outbox=given.service_bus is not None)
+    return _machine(given, store, catalog_database.open())
 
 
 def _registry(given: Settings) -> Registry:
@@ -188,7 +205,13 @@ def stored_containers(given: Settings) -> list[str]:
     return look_at_storage(given.storage.get_secret_value())
 
 
-def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
+def worker_process(
+    services: Services,
+    role: str,
+    slots: dict[QueueName, int],
+    apart: Callable[[Executor], Apart] | None = None,
+) -> WorkerProcess:
+    """`apart`: where tasks of the heavy queue run, when not in this process."""
     given = services.settings
     worker = Worker(
         uuid4(),
@@ -204,6 +227,7 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
         slots,
         beat=given.heartbeat_seconds,
         largest=given.batch,
+        apart=apart,
     )
 
 
@@ -230,12 +254,12 @@ _lock = threading.Lock()
 _shared: list[Services] = []
 
 
-def shared() -> Services:
+def shared(given: Settings | None = None) -> Services:
     """The services of this process, built when first needed: a queue-only instance never makes a web app."""
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(_installed(build(settings())))
+            _shared.append(_installed(build(given or settings())))
         return _shared[0]
 
 
