@@ -138,7 +138,8 @@ class PostgresStore(Upkeep):
             claims = [claim_row(row) for row in conn.execute(sql(name), values).fetchall()]
             runs = sorted({claim.key.run for claim in claims})
             if runs:
-                conn.execute(sql("jobs/start_runs"), {"runs": runs})
+                started = conn.execute(sql("jobs/start_runs"), {"runs": runs}).fetchall()
+                self.writer.tell(conn, started)
             return sorted(claims, key=lambda claim: claim.key)
 
         return self.database.run(act)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from core.blobs import Blobs
+from core.courier import Courier, Pump
 from core.crashpoints import arm
 from core.insights import Insights
 from core.machine import CoreMachine
@@ -21,10 +22,13 @@ from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
+from core.webhook_desk import WebhookDesk
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.blobs import AzureBlobs
+from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
+from infrastructure.mailroom import PostgresMailroom
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
 
 log = logging.getLogger(__name__)
+
+TICK = 3.0
+"""Seconds of a timer's round in which webhooks are served."""
 
 
 @cache
@@ -57,8 +64,11 @@ class Services:
     queue: Queue
     reconciler: Reconciler
     bell: Bell
+    webhooks: WebhookDesk
+    pump: Pump
 
     def close(self) -> None:
+        self.pump.stop()
         self.queue.close()
         self.bell.close()
         self.catalog_database.close()
@@ -77,6 +87,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
+    desk = WebhookDesk(PostgresMailroom(database), GuardedCaller(given.url_rules()), registry)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
@@ -87,7 +98,14 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         queue,
         Reconciler(machine, queue, limits),
         bell,
+        desk,
+        _pump(given, desk, bell),
     )
+
+
+def _pump(given: Settings, desk: WebhookDesk, bell: Bell) -> Pump:
+    courier = Courier(desk.mailroom, desk.caller, given.public_url)
+    return Pump(courier, bell, senders=given.webhook_senders, keep_days=given.webhook_keep_days)
 
 
 def _registry(given: Settings) -> Registry:
@@ -207,6 +225,7 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 def tick() -> None:
     """One round of repair, and what was promised is sent."""
     shared().reconciler.round()
+    shared().pump.run_for(TICK)
 
 
 def web_app() -> Any:
@@ -232,6 +251,7 @@ def web_app() -> Any:
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            webhooks=services.webhooks,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),

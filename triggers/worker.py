@@ -70,6 +70,7 @@ class Service:
             "reconciler", self.services.reconciler.round, self.services.settings.reconcile_seconds
         )
         repair.start()
+        self.services.pump.start()
         self._start_relay(stop)
         if web is not None:
             web.start()

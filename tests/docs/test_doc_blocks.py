@@ -44,7 +44,15 @@ def system(
     AzureBlobs(azurite).write(BlobRef(f"bronze/samples/{sample.NAME}"), sample.dem(256))
     (tmp_path / "dem.tif").write_bytes(sample.dem(128))
     remember_port(tmp_path / ".local/azurite", azurite)
-    services = wiring.build(Settings(database_url=database, storage=azurite, service_bus=None))
+    services = wiring.build(
+        Settings(
+            database_url=database,
+            storage=azurite,
+            service_bus=None,
+            url_plain_http=True,
+            url_networks="127.0.0.0/8",
+        )
+    )
     monkeypatch.setattr(wiring, "_shared", [services])
     with ExitStack() as stack:
         stack.callback(services.close)
@@ -63,6 +71,7 @@ def work(services: wiring.Services, stack: ExitStack) -> None:
     """A worker for every queue, and its repairs."""
     process = wiring.worker_process(services, "docs", dict.fromkeys(QueueName, 1))
     process.start()
+    services.pump.start()
     stack.callback(process.drain, 5)
     stack.callback(Periodic("reconciler", services.reconciler.round, 0.1).start().stop)
 

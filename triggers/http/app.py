@@ -26,6 +26,7 @@ from triggers.http import (
     status,
     storage,
     uploads,
+    webhooks,
 )
 from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
@@ -49,6 +50,7 @@ ROUTERS = (
     analysis.router,
     stac_tools.router,
     stac.router,
+    webhooks.router,
 )
 
 

@@ -15,6 +15,7 @@ from core.blobs import Blobs
 from core.catalog import Catalog
 from core.insights import Insights
 from core.machine import CoreMachine
+from core.webhook_desk import WebhookDesk
 from services.storage.uploads import Rules
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Services:
     catalog: Catalog
     stac: Connections | None = None
     """Without them the STAC API answers that it is not available."""
+    webhooks: WebhookDesk | None = None
+    """Without it there are none."""
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
