@@ -114,7 +114,7 @@ class Pump:
     def settled(self, seconds: float) -> bool:
         """Wait until no sender is busy."""
         with self._count:
-            return self._count.wait_for(lambda: not sum(self._busy.values()), seconds)
+            return self._count.wait_for(lambda: not self._sending(), seconds)
 
     def round(self) -> int:
         """Hand what is due to free senders, without waiting for them; how many parcels that were."""
@@ -134,13 +134,20 @@ class Pump:
     def run_for(self, seconds: float) -> None:
         """Rounds until nothing is due or the time is over, for hosts without a thread of their own."""
         end = time.monotonic() + seconds
-        while self.round() and time.monotonic() < end:
+        while (self.round() or self._sending()) and time.monotonic() < end:
+            busy = self._sending()
             with self._count:
-                self._count.wait_for(lambda: self._free()[0] > 0, end - time.monotonic())
+                self._count.wait_for(
+                    lambda busy=busy: not busy or self._sending() < busy, end - time.monotonic()
+                )
+
+    def _sending(self) -> int:
+        with self._count:
+            return sum(self._busy.values())
 
     def _free(self) -> tuple[int, int]:
         with self._count:
-            free = self.senders - sum(self._busy.values())
+            free = self.senders - self._sending()
             lane = max(self.senders // 2, 1)
             return free, max(0, min(free, lane - self._busy[True]))
 

@@ -74,7 +74,7 @@ class GuardedCaller:
         addresses = self._addresses(place)
         try:
             with self._connected(place, addresses, end) as connection:
-                return self._ask(connection, method, place, headers, body)
+                return self._ask(connection, method, place, headers, body, end)
         except ssl.SSLCertVerificationError as error:
             raise Unreachable(f"the certificate does not prove {place.host}") from error
         except (OSError, HTTPException, ValueError) as error:
@@ -89,10 +89,13 @@ class GuardedCaller:
         place: Place,
         headers: Mapping[str, str],
         body: bytes,
+        end: float,
     ) -> Answer:
         told = {"Host": place.authority, "Connection": "close", **headers}
         connection.request(method, place.path, body, told)
         response = connection.getresponse()
+        if time.monotonic() >= end:  # a head that was cut looks like one that ended
+            raise TimeoutError
         named = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, named, response.read(self.size))
 

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     webhook_keep_days: int = Field(default=30, ge=1, le=3650)
     """After how many days a delivery is forgotten, delivered or not."""
     public_url: str = ""
-    """Where this installation is reached, as `https://jobs.example.org`: what links in messages begin with."""
+    """Where this installation is reached, as `https://example.org`: what links in messages begin with."""
     url_plain_http: bool = False
     """Whether URLs that users give may be http."""
     url_ports: str = "443,8443"
