@@ -27,6 +27,7 @@ from core.webhooks import (
     consequence,
     new_secret,
 )
+from infrastructure.database import sql
 from infrastructure.mailroom import PostgresMailroom
 from tests.store.desk import Desk, PostgresDesk, at_once
 from tests.store.sample_jobs import Line, Wide
@@ -237,7 +238,6 @@ def test_without_webhooks_an_event_costs_no_statement_more(postgres_post: Post, 
     post, names = postgres_post, []
     from infrastructure import writing  # noqa: PLC0415 - to see which statements it asks for
 
-    sql = writing.sql
     monkeypatch.setattr(writing, "sql", lambda name: names.append(name) or sql(name))
     post.desk.submit(Line(label="before"))
     assert "webhooks/add_deliveries" not in names
@@ -314,6 +314,23 @@ def test_two_pumps_never_have_the_same_delivery(postgres_post: Post):
     got = at_once_claimed(post)
     assert got
     assert len({p.delivery for p in got}) == len(got)
+
+
+def test_a_pump_passes_by_a_target_from_which_another_is_just_claiming(postgres_post: Post):
+    """What that one takes cannot be counted before it has committed."""
+    post = postgres_post
+    post.hook(events=("job.submitted",))
+    for n in range(2 * PER_TARGET):
+        post.desk.submit(Line(label=str(n)))
+    values = {"limit": 1, "doubtful": 1, "lease": 60, "per_target": PER_TARGET, "opens_after": 5}
+    with psycopg.connect(post.desk.pool.dsn) as other:
+        ready = [row[0] for row in other.execute(sql("webhooks/hold_ready")).fetchall()]
+        claim = sql("webhooks/claim_deliveries")
+        (first,) = other.execute(claim, {**values, "webhooks": ready}).fetchall()
+        assert post.claim() == []
+    claimed = post.claim()
+    assert len(claimed) == PER_TARGET - 1
+    assert first[0] not in {parcel.delivery for parcel in claimed}
 
 
 def test_no_more_than_a_few_are_under_way_to_one_target_whatever_the_number_of_pumps(
