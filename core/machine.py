@@ -49,6 +49,10 @@ class CoreMachine:
         self.options = {type(option): option for option in options}
         self.values = Values(blobs)
 
+    def over(self, store: Store) -> CoreMachine:
+        """The same machine on another view of the store: that of a transaction which is open already."""
+        return CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
+
     def parse(self, job_type: str, parameters: Mapping[str, Any]) -> JobBase:
         """The job a submission describes. Types are strict: "5" is no number, and no key is ignored."""
         job = self.registry[job_type]
@@ -82,7 +86,7 @@ class CoreMachine:
         with self.store.submit(new, force=force) as (submission, turn):
             if turn is not None:
                 turn.record(Event("job_submitted", data={"run": submission.run.number}))
-                self._advance(turn)
+                self.advance(turn)
                 crashpoint("submit.in_transaction")
         return submission
 
@@ -112,14 +116,14 @@ class CoreMachine:
                 else Verdict.FAILED
             )
             turn.close(stage, verdict, closing.tally)
-            ended = self._advance(turn)
+            ended = self.advance(turn)
             crashpoint("close.in_transaction")
         crashpoint("close.after")
         if ended:
             self.sweep(run)
         return True
 
-    def _advance(self, turn: Turn) -> bool:
+    def advance(self, turn: Turn) -> bool:
         """Do what the books call for; True when that was to end the run."""
         while True:
             rows = turn.stages()

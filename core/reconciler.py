@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from core.control import Control
 from core.errors import ServiceUnavailable
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Repairs
@@ -21,10 +22,13 @@ class Reconciler:
         self.machine = machine
         self.queue = queue
         self.limits = limits or Limits()
+        self.control = Control(machine)
 
     def round(self) -> Repairs:
         repairs = self.machine.store.repair(self.limits)
-        repairs = replace(repairs, closed=self.machine.repair_stages())
+        repairs = replace(
+            repairs, closed=self.machine.repair_stages(), steered=self.control.repair()
+        )
         dead = self.queue.collect_dead()
         self.queue.relay()
         if repairs.total or dead:

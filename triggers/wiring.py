@@ -6,24 +6,31 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from core.batches import Batches
 from core.blobs import Blobs
 from core.courier import Courier, Pump
 from core.crashpoints import arm
+from core.errors import CoreMachineError
 from core.insights import Insights
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
+from core.removal import Removal
+from core.schedules import Schedules
+from core.templates import Templates
 from core.webhook_desk import WebhookDesk
 from core.worker import TaskRunner, WorkerProcess
+from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
@@ -33,8 +40,10 @@ from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
+from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
+from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 
@@ -45,6 +54,8 @@ log = logging.getLogger(__name__)
 
 TICK = 3.0
 """Seconds of a timer's round in which webhooks are served."""
+DELETE_EVERY = 2.0
+"""Seconds between two looks for deletions that somebody has begun."""
 
 
 @cache
@@ -64,6 +75,10 @@ class Services:
     queue: Queue
     reconciler: Reconciler
     bell: Bell
+    schedules: Schedules
+    templates: Templates
+    batches: Batches
+    removal: Removal
     webhooks: WebhookDesk
     pump: Pump
 
@@ -98,6 +113,10 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         queue,
         Reconciler(machine, queue, limits),
         bell,
+        Schedules(machine, PostgresScheduleBook(database, store)),
+        Templates(machine, PostgresTemplateBook(database, store)),
+        Batches(machine, PostgresBatchBook(database, store)),
+        Removal(machine),
         desk,
         _pump(given, desk, bell),
     )
@@ -174,6 +193,24 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
     )
 
 
+class Chore(NamedTuple):
+    """Something that is done again and again; any number of processes may do it at once."""
+
+    name: str
+    act: Callable[[], object]
+    every: float
+
+
+def chores(services: Services) -> list[Chore]:
+    given = services.settings
+    return [
+        Chore("reconciler", services.reconciler.round, given.reconcile_seconds),
+        Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
+        Chore("batches", services.batches.round, given.schedule_seconds),
+        Chore("removal", services.removal.repair, DELETE_EVERY),
+    ]
+
+
 _lock = threading.Lock()
 _shared: list[Services] = []
 
@@ -183,8 +220,18 @@ def shared() -> Services:
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(build(settings()))
+            _shared.append(_installed(build(settings())))
         return _shared[0]
+
+
+def _installed(services: Services) -> Services:
+    """With the schedules that the job classes bring."""
+    try:
+        services.schedules.sync()
+    except CoreMachineError:
+        services.close()
+        raise
+    return services
 
 
 # What function_app.py calls
@@ -223,8 +270,9 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """One round of repair, and what was promised is sent."""
-    shared().reconciler.round()
+    """Every chore once: a host without threads of its own comes by now and then."""
+    for chore in chores(shared()):
+        chore.act()
     shared().pump.run_for(TICK)
 
 
@@ -252,6 +300,9 @@ def web_app() -> Any:
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
             webhooks=services.webhooks,
+            schedules=services.schedules,
+            templates=services.templates,
+            batches=services.batches,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),

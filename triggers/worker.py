@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 from core.errors import CoreMachineError, ServiceUnavailable
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Service:
-    """One worker process: slots, repair, relay, and the web app when it has a port."""
+    """One worker process: slots, repair, scheduler, relay, and the web app when it has a port."""
 
     def __init__(self, services: wiring.Services, asked: argparse.Namespace) -> None:
         self.services = services
@@ -66,10 +67,10 @@ class Service:
     def serve(self, stop: threading.Event) -> int:
         web = wiring.web_server(self.asked.host, self.asked.port) if self.asked.port else None
         self.process.start()
-        repair = Periodic(
-            "reconciler", self.services.reconciler.round, self.services.settings.reconcile_seconds
-        )
-        repair.start()
+        chores = [
+            Periodic(chore.name, chore.act, chore.every).start()
+            for chore in wiring.chores(self.services)
+        ]
         self.services.pump.start()
         self._start_relay(stop)
         if web is not None:
@@ -81,16 +82,22 @@ class Service:
         )
         while not stop.wait(1.0):
             pass  # a signal that another thread received is handled here, when this thread wakes up
-        return self._stop(self.process, repair, web)
+        return self._stop(self.process, chores, web)
 
-    def _stop(self, process: WorkerProcess, repair: Periodic, web: wiring.WebServer | None) -> int:
+    def _stop(
+        self,
+        process: WorkerProcess,
+        chores: Sequence[Periodic],
+        web: wiring.WebServer | None,
+    ) -> int:
         log.info(
             "stopping: no new tasks; running ones have %.0f s", self.services.settings.grace_seconds
         )
         if web is not None:
             web.stop()
         ended = process.drain(self.services.settings.grace_seconds)
-        repair.stop()
+        for chore in chores:
+            chore.stop()
         self.services.close()
         log.info("stopped")
         return 0 if ended else 1

@@ -13,6 +13,8 @@ from starlette.middleware import Middleware
 
 from triggers.http import (
     analysis,
+    batches,
+    control,
     docs,
     events,
     grids,
@@ -21,14 +23,17 @@ from triggers.http import (
     jobs,
     legacy,
     links,
+    schedules,
     stac,
     stac_tools,
     status,
     storage,
+    templates,
     uploads,
     webhooks,
 )
 from triggers.http.middleware import Correlated, LimitedBody
+from triggers.http.ogc import routes as ogc
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
 from triggers.http.services import Services
@@ -39,8 +44,12 @@ Every error is problem JSON (RFC 9457) with a stable `code`. Lists come in pages
 """
 ROUTERS = (
     jobs.router,
+    control.router,
     events.router,
     job_types.router,
+    schedules.router,
+    templates.router,
+    batches.router,
     status.router,
     grids.router,
     legacy.router,
@@ -49,6 +58,7 @@ ROUTERS = (
     storage.router,
     analysis.router,
     stac_tools.router,
+    ogc.router,
     stac.router,
     webhooks.router,
 )
@@ -79,7 +89,11 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Correlated),
-            Middleware(LimitedBody, services.max_body_bytes, uploads.limits(services.uploads)),
+            Middleware(
+                LimitedBody,
+                services.max_body_bytes,
+                [*uploads.limits(services.uploads), batches.LIMIT],
+            ),
         ],
     )
     app.state.services = services
