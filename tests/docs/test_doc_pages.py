@@ -16,6 +16,8 @@ HOSTS = {
     "127.0.0.1",
     "example.org",
     "keepachangelog.com",
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
     "www.rfc-editor.org",
     "www.standardwebhooks.com",
 }
