@@ -295,9 +295,10 @@ class Batches:
         return job
 
     def _chunk(self, batch: int) -> int:
+        by = self._row(batch).created_by
         with self.book.turn(batch, CHUNK) as turn:
             machine = self.machine.over(turn.store)
-            settled = [self._submitted(machine, member) for member in turn.members]
+            settled = [self._submitted(machine, member, by) for member in turn.members]
             turn.settle(settled)
             if settled:
                 crashpoint("batch.in_transaction")
@@ -309,9 +310,9 @@ class Batches:
             turn.settle(refused)
         return len(refused)
 
-    def _submitted(self, machine: CoreMachine, member: Member) -> Member:
+    def _submitted(self, machine: CoreMachine, member: Member, by: str) -> Member:
         try:
-            submission = machine.submit(self._read(member.order), force=member.order.force)
+            submission = machine.submit(self._read(member.order), force=member.order.force, by=by)
         except CoreMachineError as error:
             if error.retryable:
                 raise

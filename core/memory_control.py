@@ -39,7 +39,7 @@ class MemoryJobTurn:
         task = self.books.task(key)
         return None if task is None else task.status
 
-    def mark_deleting(self, *, outputs: bool) -> None:
+    def mark_deleting(self, by: str, *, outputs: bool) -> None:
         job_id = self.current.run.job_id
         job = self.books.jobs[job_id]
         self.books.put(self.books.jobs, job_id, replace(job, deleting=True, outputs=outputs))

@@ -65,7 +65,7 @@ class Removal:
 
     def preview(self, job_id: str, *, outputs: bool = True) -> Removed:
         """What deleting the job would remove, by the same look at its records."""
-        self._check(job_id, mark=False, outputs=outputs)
+        self._check(job_id, None, outputs=outputs)
         found, looked = Removed(job_id, self.store.census(job_id)), set[tuple[int, str]]()
         for page in self._pages(job_id) if outputs else ():
             for blob in self._outputs(job_id, page, looked):
@@ -77,7 +77,7 @@ class Removal:
     def delete(self, job_id: str, *, by: str, outputs: bool = True) -> Removed:
         """Delete the job, and what it has stored unless told otherwise. What takes too long is left to the
         reconciler; the answer says so."""
-        self._check(job_id, mark=True, outputs=outputs)
+        self._check(job_id, by, outputs=outputs)
         log.info("job %s is being deleted by %s", job_id, by)
         crashpoint("delete.after_mark")
         return self._go_on(job_id, SECONDS, outputs)
@@ -89,13 +89,15 @@ class Removal:
             for job_id, outputs in self.store.deleting(FEW)
         )
 
-    def _check(self, job_id: str, *, mark: bool, outputs: bool) -> None:
+    def _check(self, job_id: str, by: str | None, *, outputs: bool) -> None:
+        """Whether it may be deleted; by whom it now is, unless nobody asked for that yet."""
+
         def once() -> None:
             with self.store.job_turn(job_id) as job:
                 if not job.deleting:
                     rule(Verb.DELETE, job_id, job.current.run.status)
-                    if mark:
-                        job.mark_deleting(outputs=outputs)
+                    if by is not None:
+                        job.mark_deleting(by, outputs=outputs)
 
         persist(once, tries=4)
 

@@ -41,8 +41,11 @@ class JobTurn(Protocol):
         ...
 
     def task(self, key: TaskKey) -> TaskStatus | None: ...
-    def mark_deleting(self, *, outputs: bool) -> None:
-        """From now on nothing can be done to the job; `outputs` tells whether what it stored goes too."""
+    def mark_deleting(self, by: str, *, outputs: bool) -> None:
+        """From now on nothing can be done to the job; `outputs` tells whether what it stored goes too.
+
+        Its events go with it, so who did this is written down elsewhere.
+        """
         ...
 
 

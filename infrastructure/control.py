@@ -16,6 +16,7 @@ from core.queues import QueueName
 from core.states import TaskStatus
 from core.steering import Census, TaskTrace
 from core.tasks import Claim, Payload, TaskKey
+from infrastructure.audit import note
 from infrastructure.database import Database, sql
 from infrastructure.rows import CurrentRun, current_row, named
 from infrastructure.turn import PostgresTurn, add_run
@@ -47,9 +48,11 @@ class PostgresJobTurn:
         row = self.conn.execute(sql("control/get_task_status"), values).fetchone()
         return None if row is None else TaskStatus(row[0])
 
-    def mark_deleting(self, *, outputs: bool) -> None:
-        values = {"job_id": self.current.run.job_id, "keeps": not outputs}
+    def mark_deleting(self, by: str, *, outputs: bool) -> None:
+        run = self.current.run
+        values = {"job_id": run.job_id, "keeps": not outputs}
         self.conn.execute(sql("control/mark_deleting"), values)
+        note(self.conn, by, "job_deleted", run.job_id, {"job_type": run.job_type})
 
     def write_events(self) -> None:
         for turn in self._turns:

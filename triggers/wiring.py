@@ -6,7 +6,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -18,9 +19,13 @@ from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
 from core.errors import CoreMachineError
+from core.execution import Apart
+from core.executor import Executor
 from core.housekeeper import Housekeeper
 from core.housekeeping import Keeping
+from core.identity import Identifier
 from core.insights import Insights
+from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
@@ -30,11 +35,13 @@ from core.removal import Removal
 from core.schedules import Schedules
 from core.templates import Templates
 from core.worker import TaskRunner, WorkerProcess
+from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.keys import PostgresKeys
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
@@ -49,6 +56,7 @@ from services.raster.options import Lossless, RasterOptions
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
+    from triggers.http.access import Access
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +103,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     database = Database(dsn, size=given.pool_size, name=name).open()
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
-    registry = _registry(given)
-    catalog = PgstacCatalog(catalog_database)
-    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
+    machine = _machine(given, store, catalog_database)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     removal = Removal(machine)
@@ -106,7 +112,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         given,
         database,
         catalog_database,
-        registry,
+        machine.registry,
         machine,
         queue,
         Reconciler(machine, queue, limits),
@@ -117,6 +123,23 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         removal,
         Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
     )
+
+
+def _machine(given: Settings, store: PostgresStore, catalog_database: Database) -> CoreMachine:
+    catalog = PgstacCatalog(catalog_database)
+    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given))
+
+
+TASK_CONNECTIONS = 4
+
+
+def task_machine(given: Settings) -> CoreMachine:
+    """What a process that runs one task at a time needs, with clients of its own. It ends with the process."""
+    dsn = given.database_url.get_secret_value()
+    database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
+    catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
+    store = PostgresStore(database.open(), outbox=given.service_bus is not None)
+    return _machine(given, store, catalog_database.open())
 
 
 def _registry(given: Settings) -> Registry:
@@ -182,7 +205,13 @@ def stored_containers(given: Settings) -> list[str]:
     return look_at_storage(given.storage.get_secret_value())
 
 
-def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
+def worker_process(
+    services: Services,
+    role: str,
+    slots: dict[QueueName, int],
+    apart: Callable[[Executor], Apart] | None = None,
+) -> WorkerProcess:
+    """`apart`: where tasks of the heavy queue run, when not in this process."""
     given = services.settings
     worker = Worker(
         uuid4(),
@@ -198,6 +227,7 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
         slots,
         beat=given.heartbeat_seconds,
         largest=given.batch,
+        apart=apart,
     )
 
 
@@ -224,12 +254,12 @@ _lock = threading.Lock()
 _shared: list[Services] = []
 
 
-def shared() -> Services:
+def shared(given: Settings | None = None) -> Services:
     """The services of this process, built when first needed: a queue-only instance never makes a web app."""
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(_installed(build(settings())))
+            _shared.append(_installed(build(given or settings())))
         return _shared[0]
 
 
@@ -292,8 +322,8 @@ def clean_up() -> None:
             chore.act()
 
 
-def web_app() -> Any:
-    """The ASGI app, imported only when the first request comes."""
+def web_app(host: str | None = None) -> Any:
+    """The ASGI app, imported only when the first request comes. `host`: where we listen; None: a platform does it."""
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
@@ -303,6 +333,7 @@ def web_app() -> Any:
 
     services = shared()
     given, machine = services.settings, services.machine
+    keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
     reader = PostgresReader(services.database)
     return create_app(
         WebServices(
@@ -312,6 +343,9 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            access=access(given, keys, host),
+            keys=keys,
+            audit=PostgresAudit(services.database),
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
@@ -332,6 +366,48 @@ def web_app() -> Any:
     )
 
 
+def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
+    """Who may call, and how callers are known. Raises UnsafeAddress."""
+    from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
+    from triggers.listening import mode_for  # noqa: PLC0415
+
+    rates = Rates(
+        given.caller_rate,
+        given.caller_burst,
+        given.address_rate,
+        given.address_burst,
+        given.failed_logins,
+    )
+    mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
+    return Access(mode, (keys, *_tokens(given)), rates)
+
+
+def _tokens(given: Settings) -> list[Identifier]:
+    if given.entra_tenant is None:
+        return []
+    from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
+    from infrastructure.jwks import Jwks  # noqa: PLC0415
+
+    expected = Expected(given.issuers(), given.audiences(), given.roles())
+    return [EntraTokens(Jwks(given.keys_url()), expected)]
+
+
+@contextmanager
+def key_store(given: Settings) -> Generator[PostgresKeys]:
+    """Where API keys are kept, for whoever has the database: it is brought up to date first."""
+    prepare(given)
+    database = Database(given.database_url.get_secret_value(), size=2, name="keys").open()
+    try:
+        yield PostgresKeys(database)
+    finally:
+        database.close()
+
+
+def job_type(given: Settings, name: str) -> str:
+    """The name of an installed job type, as it is today."""
+    return _registry(given)[name].job_type
+
+
 class WebServer:
     """The web app under uvicorn, in a thread, so that signals stay with whoever started it."""
 
@@ -350,12 +426,15 @@ class WebServer:
 def web_server(host: str, port: int) -> WebServer:
     import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
 
+    given = shared().settings
     config = uvicorn.Config(
-        web_app(),
+        web_app(host),
         host=host,
         port=port,
         log_level="warning",
         access_log=False,
+        proxy_headers=bool(given.proxies),
+        forwarded_allow_ips=list(given.trusted_proxies()),
         timeout_graceful_shutdown=2,
     )
     return WebServer(uvicorn.Server(config))

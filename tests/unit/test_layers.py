@@ -32,6 +32,7 @@ SPEAKERS = {
     "xarray": ("services",),
     "zarr": ("services",),
     "cfgrib": ("services",),
+    "jwt": ("infrastructure",),
     "fastapi": ("triggers",),
     "starlette": ("triggers",),
     "uvicorn": ("triggers",),

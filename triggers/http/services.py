@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
+from core.audit import Audit
 from core.batches import Batches
 from core.blobs import Blobs
 from core.catalog import Catalog
@@ -18,10 +19,13 @@ from core.errors import ServiceUnavailable
 from core.housekeeper import Housekeeper
 from core.housekeeping import Steward
 from core.insights import Insights
+from core.keys import KeyRing
 from core.machine import CoreMachine
+from core.memory_keys import MemoryAudit, MemoryKeys
 from core.schedules import Schedules
 from core.templates import Templates
 from services.storage.uploads import Rules
+from triggers.http.access import Access
 
 if TYPE_CHECKING:
     from services.tiles.opener import Opener
@@ -46,6 +50,10 @@ class Services:
     insights: Insights
     blobs: Blobs
     catalog: Catalog
+    access: Access = field(default_factory=Access)
+    """Who may call; only programs of this machine, unless told otherwise."""
+    keys: KeyRing = field(default_factory=lambda: KeyRing(MemoryKeys()))
+    audit: Audit = field(default_factory=MemoryAudit)
     stac: Connections | None = None
     """Without them the STAC API answers that it is not available."""
     schedules: Schedules | None = None

@@ -143,6 +143,7 @@ async def ogc_execute(
     base: TheBase,
     machine: TheMachine,
     insights: TheInsights,
+    actor: TheActor,
     prefer: Prefer = "",
 ) -> Response:
     """Run a process: wait for its result, or follow it as a job (`Prefer: respond-async`).
@@ -153,7 +154,8 @@ async def ogc_execute(
 
     def submit() -> str:
         with standard():
-            return machine.submit(machine.parse(process_id, parameters)).run.job_id
+            job = machine.parse(process_id, parameters)
+            return machine.submit(job, by=actor).run.job_id
 
     job_id = await run_in_threadpool(submit)
     patience = _patience(prefer)
