@@ -6,7 +6,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -16,11 +17,16 @@ from uuid import uuid4
 
 from core.batches import Batches
 from core.blobs import Blobs
+from core.courier import Courier, Pump
 from core.crashpoints import arm
 from core.errors import CoreMachineError
 from core.execution import Apart
 from core.executor import Executor
+from core.housekeeper import Housekeeper
+from core.housekeeping import Keeping
+from core.identity import Identifier
 from core.insights import Insights
+from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
@@ -29,17 +35,24 @@ from core.registry import Registry, discover
 from core.removal import Removal
 from core.schedules import Schedules
 from core.templates import Templates
+from core.webhook_desk import WebhookDesk
 from core.worker import TaskRunner, WorkerProcess
+from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
+from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
+from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.keys import PostgresKeys
+from infrastructure.mailroom import PostgresMailroom
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
 from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
+from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
@@ -47,9 +60,14 @@ from services.raster.options import Lossless, RasterOptions
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
+    from triggers.http.access import Access
 
 log = logging.getLogger(__name__)
 
+TICK = 3.0
+"""Seconds of a timer's round in which webhooks are served."""
+OFTEN = 60.0
+"""Chores that are done at least every so many seconds are done with every tick of a timer."""
 DELETE_EVERY = 2.0
 """Seconds between two looks for deletions that somebody has begun."""
 
@@ -75,8 +93,12 @@ class Services:
     templates: Templates
     batches: Batches
     removal: Removal
+    housekeeper: Housekeeper
+    webhooks: WebhookDesk
+    pump: Pump
 
     def close(self) -> None:
+        self.pump.stop()
         self.queue.close()
         self.bell.close()
         self.catalog_database.close()
@@ -93,6 +115,10 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     machine = _machine(given, store, catalog_database)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
+    desk = WebhookDesk(
+        PostgresMailroom(database), GuardedCaller(given.url_rules()), machine.registry
+    )
+    removal = Removal(machine)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
@@ -106,8 +132,16 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         Schedules(machine, PostgresScheduleBook(database, store)),
         Templates(machine, PostgresTemplateBook(database, store)),
         Batches(machine, PostgresBatchBook(database, store)),
-        Removal(machine),
+        removal,
+        Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
+        desk,
+        _pump(given, desk, bell),
     )
+
+
+def _pump(given: Settings, desk: WebhookDesk, bell: Bell) -> Pump:
+    courier = Courier(desk.mailroom, desk.caller, given.public_url)
+    return Pump(courier, bell, senders=given.webhook_senders, keep_days=given.webhook_keep_days)
 
 
 def _machine(given: Settings, store: PostgresStore, catalog_database: Database) -> CoreMachine:
@@ -146,6 +180,14 @@ def blobs(given: Settings) -> Blobs:
     return AzureBlobs(given.storage.get_secret_value(), scratch=given.scratch)
 
 
+def keeping(given: Settings) -> Keeping:
+    return Keeping(
+        jobs=None if given.keep_jobs_days is None else timedelta(days=given.keep_jobs_days),
+        details=timedelta(days=given.keep_details_days),
+        blobs=timedelta(hours=given.keep_temporary_hours),
+    )
+
+
 def options(given: Settings) -> tuple[object, ...]:
     """What services are told of the settings, one value of each of their own kinds."""
     raster = RasterOptions(
@@ -172,6 +214,14 @@ def arm_crashes(given: Settings) -> None:
 def prepare(given: Settings) -> list[str]:
     """Bring the database up to date; safe while others run."""
     return migrate(given.database_url.get_secret_value())
+
+
+def database_facts(given: Settings) -> DatabaseFacts:
+    return look_at_database(given.database_url.get_secret_value())
+
+
+def stored_containers(given: Settings) -> list[str]:
+    return look_at_storage(given.storage.get_secret_value())
 
 
 def worker_process(
@@ -215,6 +265,7 @@ def chores(services: Services) -> list[Chore]:
         Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
         Chore("batches", services.batches.round, given.schedule_seconds),
         Chore("removal", services.removal.repair, DELETE_EVERY),
+        Chore("housekeeping", services.housekeeper.round, given.housekeeping_seconds),
     ]
 
 
@@ -277,13 +328,22 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """Every chore once: a host without threads of its own comes by now and then."""
+    """What is done by the second: a host without threads of its own comes by now and then."""
     for chore in chores(shared()):
-        chore.act()
+        if chore.every <= OFTEN:
+            chore.act()
+    shared().pump.run_for(TICK)
 
 
-def web_app() -> Any:
-    """The ASGI app, imported only when the first request comes."""
+def clean_up() -> None:
+    """What is done by the hour."""
+    for chore in chores(shared()):
+        if chore.every > OFTEN:
+            chore.act()
+
+
+def web_app(host: str | None = None) -> Any:
+    """The ASGI app, imported only when the first request comes. `host`: where we listen; None: a platform does it."""
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
@@ -293,6 +353,7 @@ def web_app() -> Any:
 
     services = shared()
     given, machine = services.settings, services.machine
+    keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
     reader = PostgresReader(services.database)
     return create_app(
         WebServices(
@@ -302,12 +363,18 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            access=access(given, keys, host),
+            keys=keys,
+            audit=PostgresAudit(services.database),
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            webhooks=services.webhooks,
             schedules=services.schedules,
             templates=services.templates,
             batches=services.batches,
+            housekeeper=services.housekeeper,
+            development=given.development,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
@@ -318,6 +385,48 @@ def web_app() -> Any:
             tile_rasters=given.tile_rasters,
         )
     )
+
+
+def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
+    """Who may call, and how callers are known. Raises UnsafeAddress."""
+    from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
+    from triggers.listening import mode_for  # noqa: PLC0415
+
+    rates = Rates(
+        given.caller_rate,
+        given.caller_burst,
+        given.address_rate,
+        given.address_burst,
+        given.failed_logins,
+    )
+    mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
+    return Access(mode, (keys, *_tokens(given)), rates)
+
+
+def _tokens(given: Settings) -> list[Identifier]:
+    if given.entra_tenant is None:
+        return []
+    from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
+    from infrastructure.jwks import Jwks  # noqa: PLC0415
+
+    expected = Expected(given.issuers(), given.audiences(), given.roles())
+    return [EntraTokens(Jwks(given.keys_url()), expected)]
+
+
+@contextmanager
+def key_store(given: Settings) -> Generator[PostgresKeys]:
+    """Where API keys are kept, for whoever has the database: it is brought up to date first."""
+    prepare(given)
+    database = Database(given.database_url.get_secret_value(), size=2, name="keys").open()
+    try:
+        yield PostgresKeys(database)
+    finally:
+        database.close()
+
+
+def job_type(given: Settings, name: str) -> str:
+    """The name of an installed job type, as it is today."""
+    return _registry(given)[name].job_type
 
 
 class WebServer:
@@ -338,12 +447,15 @@ class WebServer:
 def web_server(host: str, port: int) -> WebServer:
     import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
 
+    given = shared().settings
     config = uvicorn.Config(
-        web_app(),
+        web_app(host),
         host=host,
         port=port,
         log_level="warning",
         access_log=False,
+        proxy_headers=bool(given.proxies),
+        forwarded_allow_ips=list(given.trusted_proxies()),
         timeout_graceful_shutdown=2,
     )
     return WebServer(uvicorn.Server(config))

@@ -1,4 +1,4 @@
-"""OGC API – Processes 1.0, part 1: landing page, processes, execution, jobs, results, dismissal."""
+"""OGC API - Processes 1.0, part 1: landing page, processes, execution, jobs, results, dismissal."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def only_json(
     """Clients may name the format."""
 
 
-router = APIRouter(prefix=BASE, tags=["OGC API – Processes"], dependencies=[Depends(only_json)])
+router = APIRouter(prefix=BASE, tags=["OGC API - Processes"], dependencies=[Depends(only_json)])
 
 
 async def base_of(request: Request) -> str:
@@ -68,9 +68,10 @@ TheOrder = Annotated[Execute, Depends(body_of(Execute))]
 Prefer = Annotated[str, Header(description="respond-async, or wait=10.")]
 
 
+@router.get("/", include_in_schema=False)
 @router.get("")
 def ogc_landing(base: TheBase) -> Landing:
-    """The entrance for clients of OGC API – Processes."""
+    """The entrance for clients of OGC API - Processes."""
     root = base.removesuffix(BASE)
     return Landing(
         title="CoreMachine",
@@ -142,6 +143,7 @@ async def ogc_execute(
     base: TheBase,
     machine: TheMachine,
     insights: TheInsights,
+    actor: TheActor,
     prefer: Prefer = "",
 ) -> Response:
     """Run a process: wait for its result, or follow it as a job (`Prefer: respond-async`).
@@ -152,7 +154,8 @@ async def ogc_execute(
 
     def submit() -> str:
         with standard():
-            return machine.submit(machine.parse(process_id, parameters)).run.job_id
+            job = machine.parse(process_id, parameters)
+            return machine.submit(job, by=actor).run.job_id
 
     job_id = await run_in_threadpool(submit)
     patience = _patience(prefer)
