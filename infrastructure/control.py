@@ -48,9 +48,11 @@ class PostgresJobTurn:
         row = self.conn.execute(sql("control/get_task_status"), values).fetchone()
         return None if row is None else TaskStatus(row[0])
 
-    def mark_deleting(self, by: str) -> None:
+    def mark_deleting(self, by: str, *, outputs: bool) -> None:
         run = self.current.run
-        self.conn.execute(sql("control/mark_deleting"), {"job_id": run.job_id})
+        self.conn.execute(
+            sql("control/mark_deleting"), {"job_id": run.job_id, "keeps": not outputs}
+        )
         note(self.conn, by, "job_deleted", run.job_id, {"job_type": run.job_type})
 
     def write_events(self) -> None:
@@ -140,8 +142,9 @@ class PostgresSteering:
 
     # deletion
 
-    def deleting(self, limit: int) -> list[str]:
-        return [job for (job,) in self.database.fetch("control/list_deleting", {"limit": limit})]
+    def deleting(self, limit: int) -> list[tuple[str, bool]]:
+        rows = self.database.fetch("control/list_deleting", {"limit": limit})
+        return [(job, not keeps) for job, keeps in rows]
 
     def census(self, job_id: str) -> Census:
         return Census(*self.database.fetch("control/take_census", {"job_id": job_id})[0])

@@ -65,6 +65,16 @@ class Settings(BaseSettings):
     """How often a worker looks for what must be repaired."""
     schedule_seconds: float = Field(default=1.0, gt=0)
     """How often a worker looks whether a schedule has something to submit."""
+    housekeeping_seconds: float = Field(default=3600.0, gt=0)
+    """How often a worker looks for what has been kept for long enough."""
+    keep_jobs_days: float | None = Field(default=None, gt=0)
+    """After how many days the records of a job that has ended are removed; what it stored stays. Never when unset."""
+    keep_details_days: float = Field(default=30.0, gt=0)
+    """After how many days messages set aside, and other details for operators, are removed."""
+    keep_temporary_hours: float = Field(default=24.0, ge=1)
+    """After how many hours a temporary blob is removed whose writer is gone."""
+    development: bool = False
+    """Whether an operator may drop every job and begin anew."""
     grace_seconds: float = Field(default=20.0, ge=0)
     """How long running tasks may go on after SIGTERM before they are given back."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)

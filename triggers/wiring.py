@@ -19,6 +19,8 @@ from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
 from core.errors import CoreMachineError
+from core.housekeeper import Housekeeper
+from core.housekeeping import Keeping
 from core.identity import Identifier
 from core.insights import Insights
 from core.keys import KeyRing
@@ -43,10 +45,12 @@ from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
 from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
+from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
+from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
@@ -54,6 +58,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OFTEN = 60.0
+"""Chores that are done at least every so many seconds are done with every tick of a timer."""
 DELETE_EVERY = 2.0
 """Seconds between two looks for deletions that somebody has begun."""
 
@@ -79,6 +85,7 @@ class Services:
     templates: Templates
     batches: Batches
     removal: Removal
+    housekeeper: Housekeeper
 
     def close(self) -> None:
         self.queue.close()
@@ -99,6 +106,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
+    removal = Removal(machine)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
@@ -112,7 +120,8 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         Schedules(machine, PostgresScheduleBook(database, store)),
         Templates(machine, PostgresTemplateBook(database, store)),
         Batches(machine, PostgresBatchBook(database, store)),
-        Removal(machine),
+        removal,
+        Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
     )
 
 
@@ -133,6 +142,14 @@ def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell
 
 def blobs(given: Settings) -> Blobs:
     return AzureBlobs(given.storage.get_secret_value(), scratch=given.scratch)
+
+
+def keeping(given: Settings) -> Keeping:
+    return Keeping(
+        jobs=None if given.keep_jobs_days is None else timedelta(days=given.keep_jobs_days),
+        details=timedelta(days=given.keep_details_days),
+        blobs=timedelta(hours=given.keep_temporary_hours),
+    )
 
 
 def options(given: Settings) -> tuple[object, ...]:
@@ -197,6 +214,7 @@ def chores(services: Services) -> list[Chore]:
         Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
         Chore("batches", services.batches.round, given.schedule_seconds),
         Chore("removal", services.removal.repair, DELETE_EVERY),
+        Chore("housekeeping", services.housekeeper.round, given.housekeeping_seconds),
     ]
 
 
@@ -259,9 +277,17 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """Every chore once: a host without threads of its own comes by now and then."""
+    """What is done by the second: a host without threads of its own comes by now and then."""
     for chore in chores(shared()):
-        chore.act()
+        if chore.every <= OFTEN:
+            chore.act()
+
+
+def clean_up() -> None:
+    """What is done by the hour."""
+    for chore in chores(shared()):
+        if chore.every > OFTEN:
+            chore.act()
 
 
 def web_app(host: str | None = None) -> Any:
@@ -294,6 +320,8 @@ def web_app(host: str | None = None) -> Any:
             schedules=services.schedules,
             templates=services.templates,
             batches=services.batches,
+            housekeeper=services.housekeeper,
+            development=given.development,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
@@ -348,33 +376,6 @@ def job_type(given: Settings, name: str) -> str:
     return _registry(given)[name].job_type
 
 
-class WebServer:
-    """The web app under uvicorn, in a thread, so that signals stay with whoever started it."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.run, name="web", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(5)
-
-
 def web_server(host: str, port: int) -> WebServer:
-    import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
-
-    given = shared().settings
-    config = uvicorn.Config(
-        web_app(host),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=bool(given.proxies),
-        forwarded_allow_ips=list(given.trusted_proxies()),
-        timeout_graceful_shutdown=2,
-    )
-    return WebServer(uvicorn.Server(config))
+    """Raises UnsafeAddress before anybody listens."""
+    return WebServer.at(host, port, web_app(host), shared().settings.trusted_proxies())

@@ -1,4 +1,4 @@
-"""OGC API – Processes: an independent client finds, runs and follows jobs; the documents are those of the standard."""
+"""OGC API - Processes: an independent client finds, runs and follows jobs; the documents are those of the standard."""
 
 import threading
 import time

@@ -15,6 +15,8 @@ from triggers.http import (
     analysis,
     batches,
     control,
+    dbadmin,
+    dead_letters,
     docs,
     events,
     grids,
@@ -63,6 +65,8 @@ ROUTERS = (
     analysis.router,
     stac_tools.router,
     ogc.router,
+    dead_letters.router,
+    dbadmin.router,
     stac.router,
 )
 

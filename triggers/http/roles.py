@@ -108,12 +108,14 @@ GET     /api/templates/{name}/versions                              reader
 POST    /api/templates/{name}/submit                                submitter   event
 POST    /api/batches                                                submitter   event
 GET     /api/batches                                                reader
+POST    /api/batches/{batch_id}/cancel                              submitter   event
 GET     /api/batches/{batch_id}                                     reader
 GET     /api/batches/{batch_id}/jobs                                reader
 GET     /api/templates/{name}/submissions                           reader
 
 # OGC API - Processes
 GET     /api/ogc                                                    reader
+GET     /api/ogc/                                                   reader
 GET     /api/ogc/conformance                                        reader
 GET     /api/ogc/processes                                          reader
 GET     /api/ogc/processes/{process_id}                             reader
@@ -122,6 +124,16 @@ GET     /api/ogc/jobs                                               reader
 GET     /api/ogc/jobs/{job_id}                                      reader
 DELETE  /api/ogc/jobs/{job_id}                                      submitter   event
 GET     /api/ogc/jobs/{job_id}/results                              reader
+
+# The database and dead letters
+GET     /api/dbadmin/activity                                       operator
+GET     /api/dbadmin/tables                                         operator
+GET     /api/dbadmin/migrations                                     operator
+POST    /api/dbadmin/maintenance                                    operator    database_maintained
+GET     /api/dead-letters                                           operator
+GET     /api/dead-letters/{number}                                  operator
+POST    /api/dead-letters/{number}/replay                           operator    letter_replayed
+DELETE  /api/dead-letters/{number}                                  operator    letter_discarded
 
 # Storage
 POST    /api/storage/upload                                         submitter   blob_uploaded
@@ -199,9 +211,6 @@ AHEAD = """
 # Logs
 GET     /api/jobs/{job_id}/logs                                     reader
 
-# Batches
-POST    /api/batches/{batch_id}/cancel                              submitter   event
-
 # Admission
 GET     /api/concurrency                                            reader
 GET     /api/limits/{job_type}                                      reader
@@ -223,13 +232,6 @@ POST    /api/webhooks/{webhook_id}/deliveries/{delivery}/replay     operator    
 # Metrics: which job types there are, and how much of what runs
 GET     /api/metrics                                                reader
 GET     /metrics                                                    reader
-
-# Maintenance and dead letters
-GET     /api/dead-letters                                           operator
-GET     /api/dead-letters/{letter_id}                               operator
-POST    /api/dead-letters/{letter_id}/replay                        operator    store
-DELETE  /api/dead-letters/{letter_id}                               operator    store
-GET     /api/maintenance                                            operator
 """
 """Routes that other parts bring. Whoever brings one moves its row up; a row that names no route is harmless."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from core.errors import BadInput, CoreMachineError, JobNotFound, ResultNotReady, UnknownJobType
@@ -38,7 +38,7 @@ class BadExecution(BadInput):
 
 
 @contextmanager
-def standard() -> Iterator[None]:
+def standard() -> Generator[None]:
     """Our errors, by the names that the standard has for them."""
     try:
         yield

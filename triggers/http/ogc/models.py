@@ -1,4 +1,4 @@
-"""What OGC API – Processes 1.0 says: the documents of its part 1."""
+"""What OGC API - Processes 1.0 says: the documents of its part 1."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ STATUS = {
 class StatusInfo(Document):
     """Where a job stands."""
 
-    job_id: str = Field(alias="jobID")
-    process_id: str = Field(alias="processID")
+    job_id: str = Field(validation_alias="job_id", serialization_alias="jobID")
+    process_id: str = Field(validation_alias="process_id", serialization_alias="processID")
     type: Literal["process"] = "process"
     status: Status
     message: str

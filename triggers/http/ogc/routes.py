@@ -1,4 +1,4 @@
-"""OGC API – Processes 1.0, part 1: landing page, processes, execution, jobs, results, dismissal."""
+"""OGC API - Processes 1.0, part 1: landing page, processes, execution, jobs, results, dismissal."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def only_json(
     """Clients may name the format."""
 
 
-router = APIRouter(prefix=BASE, tags=["OGC API – Processes"], dependencies=[Depends(only_json)])
+router = APIRouter(prefix=BASE, tags=["OGC API - Processes"], dependencies=[Depends(only_json)])
 
 
 async def base_of(request: Request) -> str:
@@ -68,9 +68,10 @@ TheOrder = Annotated[Execute, Depends(body_of(Execute))]
 Prefer = Annotated[str, Header(description="respond-async, or wait=10.")]
 
 
+@router.get("/", include_in_schema=False)
 @router.get("")
 def ogc_landing(base: TheBase) -> Landing:
-    """The entrance for clients of OGC API – Processes."""
+    """The entrance for clients of OGC API - Processes."""
     root = base.removesuffix(BASE)
     return Landing(
         title="CoreMachine",

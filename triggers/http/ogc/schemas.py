@@ -58,13 +58,11 @@ def _nested(schema: Schema, shared: Mapping[str, Schema], depth: int) -> Schema:
     if "properties" in schema:
         each = cast(Mapping[str, Schema], schema["properties"])
         found["properties"] = {name: plain(one, shared, depth) for name, one in each.items()}
-    match schema.get("additionalProperties"):
-        case bool() as allowed:
-            found["additionalProperties"] = allowed
-        case dict() as more:
-            found["additionalProperties"] = plain(cast(Schema, more), shared, depth)
-        case _:
-            pass
+    more = schema.get("additionalProperties")
+    if isinstance(more, bool):
+        found["additionalProperties"] = more
+    elif isinstance(more, dict):
+        found["additionalProperties"] = plain(cast(Schema, more), shared, depth)
     return found
 
 
