@@ -57,6 +57,7 @@ from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
+from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
@@ -429,33 +430,6 @@ def job_type(given: Settings, name: str) -> str:
     return _registry(given)[name].job_type
 
 
-class WebServer:
-    """The web app under uvicorn, in a thread, so that signals stay with whoever started it."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.run, name="web", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(5)
-
-
 def web_server(host: str, port: int) -> WebServer:
-    import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
-
-    given = shared().settings
-    config = uvicorn.Config(
-        web_app(host),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=bool(given.proxies),
-        forwarded_allow_ips=list(given.trusted_proxies()),
-        timeout_graceful_shutdown=2,
-    )
-    return WebServer(uvicorn.Server(config))
+    """Raises UnsafeAddress before anybody listens."""
+    return WebServer.at(host, port, web_app(host), shared().settings.trusted_proxies())
