@@ -27,6 +27,7 @@ from core.held import Held
 from core.inputs import Inputs
 from core.job import JobBase
 from core.machine import CoreMachine
+from core.mishaps import understood
 from core.plan import origin_of
 from core.planner import Planner
 from core.ports import RunRow
@@ -62,10 +63,18 @@ class Assignment:
 
 
 class Executor:
-    """Turns a claim into an ending. Safe to share between threads."""
+    """Turns a claim into an ending, in this process. Safe to share between threads."""
 
-    def __init__(self, machine: CoreMachine, session: UUID, held: Held) -> None:
+    def __init__(
+        self,
+        machine: CoreMachine,
+        session: UUID,
+        held: Held,
+        renewed: Callable[[Claim], None] = lambda claim: None,
+    ) -> None:
+        """`renewed` hears of every lease that a report has renewed."""
         self.machine = machine
+        self.renewed = renewed
         self.store = machine.store
         self.values = machine.values
         self.session = session
@@ -76,19 +85,28 @@ class Executor:
 
     def run(self, claim: Claim) -> Ending | None:
         """How the attempt ended; None when a planning task has already said so itself."""
+        match self.assigned(claim):
+            case (work, stage):
+                return self._run(work, stage, claim)
+            case ending:
+                return ending
+
+    def assigned(self, claim: Claim) -> tuple[Assignment, AnyStage] | Ending:
+        """The job and the stage that the claim is of; how the attempt ends where this code has none."""
         try:
             work = self._assignment(claim.key.run)
             stage = work.job.stage(work.run.plan[claim.key.stage].name)
         except CoreMachineError as error:
             return self._unrunnable(claim, error)
-        if stage is None:
-            return self._unrunnable(claim, None)
+        return self._unrunnable(claim, None) if stage is None else (work, stage)
+
+    def _run(self, work: Assignment, stage: AnyStage, claim: Claim) -> Ending | None:
         try:
             if claim.key.idx == PLAN:
                 return self.planner.plan(work.run, work.job, stage, claim)
             return self._call(work, stage, claim)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; here it becomes an ending
-            return ending_of(error, stage.retry, claim)
+            return ending_of(understood(error), stage.retry, claim)
 
     def _assignment(self, run: int) -> Assignment:
         kept = self._kept.get(run)
@@ -156,9 +174,9 @@ class _Reporter:
             return
         self.last = now
         try:
-            if not self.executor.store.renew(
-                self.claim, self.executor.session, fraction, note[:200]
-            ):
+            if self.executor.store.renew(self.claim, self.executor.session, fraction, note[:200]):
+                self.executor.renewed(self.claim)
+            else:
                 self.executor.held.lose([self.claim.key])
         except ServiceUnavailable as error:
             log.info("progress of %s not reported: %s", self.claim.key, error)

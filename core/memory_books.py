@@ -62,6 +62,10 @@ class MemoryTask:
     failures: int = 0
     lost: int = 0
     """Attempts lost in company, so that nobody knows whose fault it was."""
+    mark: int = 0
+    """How many checkpoints it had when its worker was last lost."""
+    stalled: int = 0
+    """Times in a row that it was lost with its worker and had kept nothing new."""
     alone: bool = False
     """Whether the claim took this task and no other."""
     session: UUID | None = None

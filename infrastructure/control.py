@@ -50,9 +50,8 @@ class PostgresJobTurn:
 
     def mark_deleting(self, by: str, *, outputs: bool) -> None:
         run = self.current.run
-        self.conn.execute(
-            sql("control/mark_deleting"), {"job_id": run.job_id, "keeps": not outputs}
-        )
+        values = {"job_id": run.job_id, "keeps": not outputs}
+        self.conn.execute(sql("control/mark_deleting"), values)
         note(self.conn, by, "job_deleted", run.job_id, {"job_type": run.job_type})
 
     def write_events(self) -> None:

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     """How many short tasks a worker process runs side by side."""
     heavy_slots: int = Field(default=1, ge=0, le=16)
     """How many long tasks a worker process runs side by side."""
+    heavy_memory_mb: int | None = Field(default=None, ge=64)
+    """Megabytes of memory that a long task may use; unset, the slots share three quarters of the machine's."""
+    heavy_tasks: int = Field(default=200, ge=1)
+    """After how many tasks a process that runs long ones is replaced by a fresh one."""
     batch: int = Field(default=500, ge=1, le=5000)
     """How many short tasks a slot claims at once at most."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)
@@ -75,7 +79,7 @@ class Settings(BaseSettings):
     """After how many hours a temporary blob is removed whose writer is gone."""
     development: bool = False
     """Whether an operator may drop every job and begin anew."""
-    grace_seconds: float = Field(default=20.0, ge=0)
+    grace_seconds: float = Field(default=8.0, ge=0)
     """How long running tasks may go on after SIGTERM before they are given back."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """The largest request body that is accepted, in bytes."""

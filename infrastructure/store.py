@@ -22,6 +22,7 @@ from infrastructure.control import PostgresSteering
 from infrastructure.database import Statements, sql
 from infrastructure.joined import Joined
 from infrastructure.rows import (
+    ERROR,
     claim_row,
     current_row,
     error_text,
@@ -275,6 +276,10 @@ class PostgresStore(Upkeep, PostgresSteering):
     def keep_checkpoint(self, claim: Claim, name: str, value: Payload) -> None:
         values = {**named(claim), "name": name, "value": text(value.data), "ref": value.ref}
         self.database.execute("tasks/keep_checkpoint", values)
+
+    def error_before(self, claim: Claim) -> TaskError | None:
+        rows = self.database.fetch("tasks/get_error", named(claim))
+        return TaskError(**ERROR.validate_json(rows[0][0])) if rows and rows[0][0] else None
 
     # what tasks read
 

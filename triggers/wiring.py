@@ -6,8 +6,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -19,9 +18,10 @@ from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
 from core.errors import CoreMachineError
+from core.execution import Apart
+from core.executor import Executor
 from core.housekeeper import Housekeeper
 from core.housekeeping import Keeping
-from core.identity import Identifier
 from core.insights import Insights
 from core.keys import KeyRing
 from core.machine import CoreMachine
@@ -38,6 +38,9 @@ from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
+from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.identities import issuers
+from infrastructure.identities import key_store as key_store
 from infrastructure.keys import PostgresKeys
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
@@ -101,9 +104,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     database = Database(dsn, size=given.pool_size, name=name).open()
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
-    registry = _registry(given)
-    catalog = PgstacCatalog(catalog_database)
-    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
+    machine = _machine(given, store, catalog_database)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     removal = Removal(machine)
@@ -112,7 +113,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         given,
         database,
         catalog_database,
-        registry,
+        machine.registry,
         machine,
         queue,
         Reconciler(machine, queue, limits),
@@ -123,6 +124,23 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         removal,
         Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
     )
+
+
+def _machine(given: Settings, store: PostgresStore, catalog_database: Database) -> CoreMachine:
+    catalog = PgstacCatalog(catalog_database)
+    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given))
+
+
+TASK_CONNECTIONS = 4
+
+
+def task_machine(given: Settings) -> CoreMachine:
+    """What a process that runs one task at a time needs, with clients of its own. It ends with the process."""
+    dsn = given.database_url.get_secret_value()
+    database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
+    catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
+    store = PostgresStore(database.open(), outbox=given.service_bus is not None)
+    return _machine(given, store, catalog_database.open())
 
 
 def _registry(given: Settings) -> Registry:
@@ -180,7 +198,21 @@ def prepare(given: Settings) -> list[str]:
     return migrate(given.database_url.get_secret_value())
 
 
-def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
+def database_facts(given: Settings) -> DatabaseFacts:
+    return look_at_database(given.database_url.get_secret_value())
+
+
+def stored_containers(given: Settings) -> list[str]:
+    return look_at_storage(given.storage.get_secret_value())
+
+
+def worker_process(
+    services: Services,
+    role: str,
+    slots: dict[QueueName, int],
+    apart: Callable[[Executor], Apart] | None = None,
+) -> WorkerProcess:
+    """`apart`: where tasks of the heavy queue run, when not in this process."""
     given = services.settings
     worker = Worker(
         uuid4(),
@@ -196,6 +228,7 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
         slots,
         beat=given.heartbeat_seconds,
         largest=given.batch,
+        apart=apart,
     )
 
 
@@ -222,12 +255,12 @@ _lock = threading.Lock()
 _shared: list[Services] = []
 
 
-def shared() -> Services:
+def shared(given: Settings | None = None) -> Services:
     """The services of this process, built when first needed: a queue-only instance never makes a web app."""
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(_installed(build(settings())))
+            _shared.append(_installed(build(given or settings())))
         return _shared[0]
 
 
@@ -347,28 +380,7 @@ def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
         given.failed_logins,
     )
     mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
-    return Access(mode, (keys, *_tokens(given)), rates)
-
-
-def _tokens(given: Settings) -> list[Identifier]:
-    if given.entra_tenant is None:
-        return []
-    from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
-    from infrastructure.jwks import Jwks  # noqa: PLC0415
-
-    expected = Expected(given.issuers(), given.audiences(), given.roles())
-    return [EntraTokens(Jwks(given.keys_url()), expected)]
-
-
-@contextmanager
-def key_store(given: Settings) -> Generator[PostgresKeys]:
-    """Where API keys are kept, for whoever has the database: it is brought up to date first."""
-    prepare(given)
-    database = Database(given.database_url.get_secret_value(), size=2, name="keys").open()
-    try:
-        yield PostgresKeys(database)
-    finally:
-        database.close()
+    return Access(mode, (keys, *issuers(given)), rates)
 
 
 def job_type(given: Settings, name: str) -> str:

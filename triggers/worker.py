@@ -6,16 +6,23 @@ import argparse
 import logging
 import signal
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 
 from core.errors import CoreMachineError, ServiceUnavailable
+from core.execution import Apart
+from core.executor import Executor
 from core.queues import QueueName
 from core.reconciler import Periodic
 from core.worker import WorkerProcess, pause
-from triggers import wiring
+from triggers import logs, wiring
+from triggers.heavy.executor import HeavyExecutor
+from triggers.heavy.nursery import Nursery
+from triggers.heavy.scratch import Scratch
 from triggers.memory import few_arenas
 
 log = logging.getLogger("coremachine.worker")
@@ -29,10 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     few_arenas()
     given = wiring.settings()
-    logging.basicConfig(
-        level=given.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    logs.configure(given.log_level)
+    scratch = Scratch.take(given.scratch)
+    nursery = Nursery(given.jobs, scratch.folder)
+    if QueueName.HEAVY in asked.queues:
+        nursery.begin()
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -40,18 +48,31 @@ def main(arguments: list[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
+    tempfile.tempdir = str(scratch.folder)  # what a killed worker leaves, the next one finds
     try:
         _prepare(stop)
-        return Service(wiring.shared(), asked).serve(stop)
+        services = wiring.shared(given.model_copy(update={"scratch": scratch.folder}))
+        heavy = partial(
+            HeavyExecutor, settings=given, slots=given.heavy_slots, scratch=scratch, nursery=nursery
+        )
+        return Service(services, asked, heavy).serve(stop)
     except CoreMachineError as error:
         log.error("%s", error)  # noqa: TRY400 - said to a person, without a traceback
         return 1
+    finally:
+        nursery.close()
+        scratch.close()
 
 
 class Service:
     """One worker process: slots, repair, scheduler, relay, and the web app when it has a port."""
 
-    def __init__(self, services: wiring.Services, asked: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        services: wiring.Services,
+        asked: argparse.Namespace,
+        heavy: Callable[[Executor], Apart],
+    ) -> None:
         self.services = services
         self.asked = asked
         given = services.settings
@@ -61,7 +82,7 @@ class Service:
             QueueName.HEAVY: given.heavy_slots,
         }
         self.process = wiring.worker_process(
-            services, "worker", {q: counts[q] for q in asked.queues}
+            services, "worker", {q: counts[q] for q in asked.queues}, heavy
         )
 
     def serve(self, stop: threading.Event) -> int:
@@ -92,9 +113,11 @@ class Service:
         log.info(
             "stopping: no new tasks; running ones have %.0f s", self.services.settings.grace_seconds
         )
+        end = time.monotonic() + self.services.settings.grace_seconds
+        process.stop()
         if web is not None:
             web.stop()
-        ended = process.drain(self.services.settings.grace_seconds)
+        ended = process.drain(max(0.0, end - time.monotonic()))
         for chore in chores:
             chore.stop()
         self.services.close()
