@@ -106,6 +106,8 @@ class Books:
         self.sessions: dict[UUID, tuple[Worker, datetime]] = {}
         self.outbox: dict[int, tuple[QueueName, Wakeup]] = {}
         self.quarantine: dict[int, tuple[str, str, bytes, str]] = {}
+        self.tell: Callable[[MemoryEvent], None] = lambda event: None
+        """Who hears of every event, in the transaction that records it."""
         self.ahead = timedelta(0)
         self._numbers = 0
         self._undo: list[Callable[[], None]] = []
@@ -184,7 +186,9 @@ class Books:
         job = self.jobs[job_id]
         number = job.events + 1
         self.put(self.jobs, job_id, replace(job, events=number))
-        self.put(self.events[job_id], number, MemoryEvent(number, run, self.now(), event))
+        told = MemoryEvent(number, run, self.now(), event)
+        self.put(self.events[job_id], number, told)
+        self.tell(told)
 
     # reading
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from core.batches import Batches
 from core.blobs import Blobs
+from core.courier import Courier, Pump
 from core.crashpoints import arm
 from core.errors import CoreMachineError
 from core.execution import Apart
@@ -32,16 +33,19 @@ from core.registry import Registry, discover
 from core.removal import Removal
 from core.schedules import Schedules
 from core.templates import Templates
+from core.webhook_desk import WebhookDesk
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
+from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
 from infrastructure.identities import issuers
 from infrastructure.identities import key_store as key_store
 from infrastructure.keys import PostgresKeys
+from infrastructure.mailroom import PostgresMailroom
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
@@ -61,6 +65,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TICK = 3.0
+"""Seconds of a timer's round in which webhooks are served."""
 OFTEN = 60.0
 """Chores that are done at least every so many seconds are done with every tick of a timer."""
 DELETE_EVERY = 2.0
@@ -89,8 +95,11 @@ class Services:
     batches: Batches
     removal: Removal
     housekeeper: Housekeeper
+    webhooks: WebhookDesk
+    pump: Pump
 
     def close(self) -> None:
+        self.pump.stop()
         self.queue.close()
         self.bell.close()
         self.catalog_database.close()
@@ -107,6 +116,9 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     machine = _machine(given, store, catalog_database)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
+    desk = WebhookDesk(
+        PostgresMailroom(database), GuardedCaller(given.url_rules()), machine.registry
+    )
     removal = Removal(machine)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
@@ -123,7 +135,14 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         Batches(machine, PostgresBatchBook(database, store)),
         removal,
         Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
+        desk,
+        _pump(given, desk, bell),
     )
+
+
+def _pump(given: Settings, desk: WebhookDesk, bell: Bell) -> Pump:
+    courier = Courier(desk.mailroom, desk.caller, given.public_url)
+    return Pump(courier, bell, senders=given.webhook_senders, keep_days=given.webhook_keep_days)
 
 
 def _machine(given: Settings, store: PostgresStore, catalog_database: Database) -> CoreMachine:
@@ -314,6 +333,7 @@ def tick() -> None:
     for chore in chores(shared()):
         if chore.every <= OFTEN:
             chore.act()
+    shared().pump.run_for(TICK)
 
 
 def clean_up() -> None:
@@ -350,6 +370,7 @@ def web_app(host: str | None = None) -> Any:
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            webhooks=services.webhooks,
             schedules=services.schedules,
             templates=services.templates,
             batches=services.batches,

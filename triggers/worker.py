@@ -92,6 +92,7 @@ class Service:
             Periodic(chore.name, chore.act, chore.every).start()
             for chore in wiring.chores(self.services)
         ]
+        self.services.pump.start()
         self._start_relay(stop)
         if web is not None:
             web.start()
