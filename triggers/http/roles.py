@@ -108,7 +108,6 @@ GET     /api/templates/{name}/versions                              reader
 POST    /api/templates/{name}/submit                                submitter   event
 POST    /api/batches                                                submitter   event
 GET     /api/batches                                                reader
-POST    /api/batches/{batch_id}/cancel                              submitter   event
 GET     /api/batches/{batch_id}                                     reader
 GET     /api/batches/{batch_id}/jobs                                reader
 POST    /api/batches/{batch_id}/cancel                              submitter   event
@@ -149,16 +148,6 @@ GET     /api/ogc/jobs                                               reader
 GET     /api/ogc/jobs/{job_id}                                      reader
 DELETE  /api/ogc/jobs/{job_id}                                      submitter   event
 GET     /api/ogc/jobs/{job_id}/results                              reader
-
-# The database and dead letters
-GET     /api/dbadmin/activity                                       operator
-GET     /api/dbadmin/tables                                         operator
-GET     /api/dbadmin/migrations                                     operator
-POST    /api/dbadmin/maintenance                                    operator    database_maintained
-GET     /api/dead-letters                                           operator
-GET     /api/dead-letters/{number}                                  operator
-POST    /api/dead-letters/{number}/replay                           operator    letter_replayed
-DELETE  /api/dead-letters/{number}                                  operator    letter_discarded
 
 # Storage
 POST    /api/storage/upload                                         submitter   blob_uploaded
