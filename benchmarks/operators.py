@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from contextlib import suppress
 
 import psycopg
 
@@ -84,8 +85,9 @@ class Operator:
             " where r.status in ('paused', 'cancelled')"
         )
         for job_id, status in stopped:
-            if status == "paused":
-                self.fleet.control.resume(job_id, by=BY)
-            else:
-                self.fleet.control.resubmit(job_id, by=BY)
+            verb = self.fleet.control.resume if status == "paused" else self.fleet.control.resubmit
+            with suppress(
+                Conflict, ServiceUnavailable
+            ):  # it has just ended, or the next look tries again
+                verb(job_id, by=BY)
         return len(stopped)
