@@ -23,7 +23,7 @@ async def http(req: func.HttpRequest, context: func.Context) -> func.HttpRespons
 @app.function_name("tick")
 @app.timer_trigger(arg_name="timer", schedule="*/5 * * * * *", use_monitor=False)
 def tick(timer: func.TimerRequest) -> None:
-    """Repair what was lost, and send what was promised."""
+    """Repair what was lost, send what was promised, submit what the clock calls for."""
     wiring.tick()
 
 

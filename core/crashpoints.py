@@ -44,6 +44,10 @@ POINTS = frozenset(
         "delete.after_mark",
         "delete.after_blobs",
         "delete.between_chunks",
+        "schedule.in_transaction",
+        "schedule.after_commit",
+        "batch.in_transaction",
+        "batch.between_chunks",
     }
 )
 

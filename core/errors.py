@@ -130,6 +130,36 @@ class StageNotFound(BadInput):
     code = "stage_not_found"
 
 
+class ScheduleNotFound(CoreMachineError):
+    """No schedule has that name."""
+
+    code, status = "schedule_not_found", 404
+
+
+class ScheduleExists(Conflict):
+    """A schedule has that name already."""
+
+    code = "schedule_exists"
+
+
+class ScheduleOfClass(Conflict):
+    """The schedule belongs to a job class, which alone can change it."""
+
+    code = "schedule_of_class"
+
+
+class TemplateNotFound(CoreMachineError):
+    """No template has that name, or that version."""
+
+    code, status = "template_not_found", 404
+
+
+class BatchNotFound(CoreMachineError):
+    """No batch has that id."""
+
+    code, status = "batch_not_found", 404
+
+
 class BlobNotFound(CoreMachineError):
     """No blob has that name."""
 

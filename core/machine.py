@@ -49,6 +49,10 @@ class CoreMachine:
         self.options = {type(option): option for option in options}
         self.values = Values(blobs)
 
+    def over(self, store: Store) -> CoreMachine:
+        """The same machine on another view of the store: that of a transaction which is open already."""
+        return CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
+
     def parse(self, job_type: str, parameters: Mapping[str, Any]) -> JobBase:
         """The job a submission describes. Types are strict: "5" is no number, and no key is ignored."""
         job = self.registry[job_type]

@@ -191,7 +191,7 @@ def job_type_view(job: type[JobBase]) -> JobTypeView:
         description=(job.__doc__ or "").strip(),
         parameters=job.model_json_schema(),
         stages=plan_lines(job),
-        schedule=job.schedule,
+        schedule=job.schedules[0].cron if job.schedules else None,
         concurrency=job.concurrency,
         priority=job.priority,
         reverses=None if job.reverses is None else job.reverses.job_type,

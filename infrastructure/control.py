@@ -16,7 +16,7 @@ from core.queues import QueueName
 from core.states import TaskStatus
 from core.steering import Census, TaskTrace
 from core.tasks import Claim, Payload, TaskKey
-from infrastructure.database import Database, sql
+from infrastructure.database import Statements, sql
 from infrastructure.rows import CurrentRun, current_row, named
 from infrastructure.turn import PostgresTurn, add_run
 from infrastructure.writing import Writer, due_rows
@@ -56,9 +56,9 @@ class PostgresJobTurn:
 
 
 class PostgresSteering:
-    """core.steering.Steering over a Database."""
+    """core.steering.Steering in PostgreSQL."""
 
-    database: Database
+    database: Statements
     writer: Writer
 
     @contextmanager

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     """After how long a message that nobody claimed is sent again."""
     reconcile_seconds: float = Field(default=1.0, gt=0)
     """How often a worker looks for what must be repaired."""
+    schedule_seconds: float = Field(default=1.0, gt=0)
+    """How often a worker looks whether a schedule has something to submit."""
     grace_seconds: float = Field(default=20.0, ge=0)
     """How long running tasks may go on after SIGTERM before they are given back."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)

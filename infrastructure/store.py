@@ -19,7 +19,8 @@ from core.stages import Decision
 from core.states import StageStatus, Tally
 from core.tasks import Claim, Event, NewTask, Outcome, Payload, Released, TaskError, TaskKey, Wakeup
 from infrastructure.control import PostgresSteering
-from infrastructure.database import Database, sql
+from infrastructure.database import Statements, sql
+from infrastructure.joined import Joined
 from infrastructure.rows import (
     claim_row,
     current_row,
@@ -41,8 +42,12 @@ BUCKET = 128
 class PostgresStore(Upkeep, PostgresSteering):
     """core.ports.Store over a Database. Every method is one transaction, and safe to repeat."""
 
-    def __init__(self, database: Database, *, outbox: bool = False) -> None:
+    def __init__(self, database: Statements, *, outbox: bool = False) -> None:
         super().__init__(database, Writer(outbox=outbox))
+
+    def within(self, conn: Connection[Any]) -> PostgresStore:
+        """The same store, whose writes become true with the transaction that is open there."""
+        return PostgresStore(Joined(conn), outbox=self.writer.outbox)
 
     # submitting and moving
 

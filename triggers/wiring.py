@@ -13,8 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
+from core.errors import CoreMachineError
 from core.insights import Insights
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
@@ -22,7 +24,10 @@ from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
 from core.removal import Removal
+from core.schedules import Schedules
+from core.templates import Templates
 from core.worker import TaskRunner, WorkerProcess
+from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
@@ -30,8 +35,10 @@ from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
+from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
+from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 
@@ -59,6 +66,14 @@ class Services:
     reconciler: Reconciler
     bell: Bell
     removal: Removal
+    schedules: Schedules
+    templates: Templates
+    batches: Batches
+
+    def keep_time(self) -> None:
+        """Submit what the clock calls for, and go on with batches whose sender has died."""
+        self.schedules.scheduler.round()
+        self.batches.round()
 
     def close(self) -> None:
         self.queue.close()
@@ -90,6 +105,9 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         Reconciler(machine, queue, limits),
         bell,
         Removal(machine),
+        Schedules(machine, PostgresScheduleBook(database, store)),
+        Templates(machine, PostgresTemplateBook(database, store)),
+        Batches(machine, PostgresBatchBook(database, store)),
     )
 
 
@@ -168,8 +186,18 @@ def shared() -> Services:
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(build(settings()))
+            _shared.append(_installed(build(settings())))
         return _shared[0]
+
+
+def _installed(services: Services) -> Services:
+    """With the schedules that the job classes bring."""
+    try:
+        services.schedules.sync()
+    except CoreMachineError:
+        services.close()
+        raise
+    return services
 
 
 # What function_app.py calls
@@ -208,9 +236,11 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """One round of repair; what was promised is sent, and what is being deleted goes on."""
-    shared().reconciler.round()
-    shared().removal.repair()
+    """One round of repair; what was promised is sent, what the clock calls for is submitted, and deletions go on."""
+    services = shared()
+    services.reconciler.round()
+    services.keep_time()
+    services.removal.repair()
 
 
 def web_app() -> Any:
@@ -236,6 +266,9 @@ def web_app() -> Any:
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            schedules=services.schedules,
+            templates=services.templates,
+            batches=services.batches,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),

@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Service:
-    """One worker process: slots, repair, relay, and the web app when it has a port."""
+    """One worker process: slots, repair, scheduler, relay, and the web app when it has a port."""
 
     def __init__(self, services: wiring.Services, asked: argparse.Namespace) -> None:
         self.services = services
@@ -74,6 +74,8 @@ class Service:
         )
         repair.start()
         removal = Periodic("removal", self.services.removal.repair, DELETE_EVERY).start()
+        given = self.services.settings
+        clock = Periodic("scheduler", self.services.keep_time, given.schedule_seconds).start()
         self._start_relay(stop)
         if web is not None:
             web.start()
@@ -84,6 +86,7 @@ class Service:
         )
         while not stop.wait(1.0):
             pass  # a signal that another thread received is handled here, when this thread wakes up
+        clock.stop()
         return self._stop(self.process, (repair, removal), web)
 
     def _stop(

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import uvicorn
 
+from core.batches import Batches
 from core.catalog import Catalog
 from core.executor import Executor
 from core.held import Held
@@ -21,11 +22,16 @@ from core.memory_catalog import MemoryCatalog
 from core.ports import Worker
 from core.queues import QueueName
 from core.registry import Registry
+from core.schedules import Schedules
 from core.tasks import Claim
+from core.templates import Templates
 from core.worker import TaskRunner
+from infrastructure.batches import PostgresBatchBook
 from infrastructure.database import Database
 from infrastructure.reading import PostgresReader
+from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.store import PostgresStore
+from infrastructure.templates import PostgresTemplateBook
 from tests.http.sample_jobs import JOBS
 from tests.support.waiting import eventually
 from triggers.http.app import WebApp, create_app
@@ -46,6 +52,9 @@ class House:
         self.machine = CoreMachine(self.registry, self.store, self.blobs, self.catalog)
         self.reader = PostgresReader(self.database)
         self.insights = Insights(self.reader, self.registry, self.blobs)
+        self.schedules = Schedules(self.machine, PostgresScheduleBook(self.database, self.store))
+        self.templates = Templates(self.machine, PostgresTemplateBook(self.database, self.store))
+        self.batches = Batches(self.machine, PostgresBatchBook(self.database, self.store))
         self.worker = Worker(uuid4(), "test", 1, "test", tuple(QueueName))
         held = Held()
         self.runner = TaskRunner(
@@ -59,6 +68,9 @@ class House:
             self.blobs,
             self.catalog,
             checks=checks or {},
+            schedules=self.schedules,
+            templates=self.templates,
+            batches=self.batches,
             poll_every=0.02,
             **more,
         )

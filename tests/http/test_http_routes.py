@@ -22,6 +22,7 @@ SAMPLES = {
     "container": "bronze-rasters",
     "path": "dem.tif",
     "upload_id": "abc",
+    "batch_id": "7",
     "number": "0",
     "stage": "review",
     "collection": "hills",

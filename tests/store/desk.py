@@ -26,6 +26,11 @@ from infrastructure.outbox import PostgresOutbox
 from infrastructure.store import PostgresStore
 from tests.store import sample_jobs as jobs
 
+SCHEDULED = {
+    "schedules": ("decided", "look_at", "paused_at"),
+    "schedule_ticks": ("tick",),
+    "batch_jobs": ("at",),
+}
 BROKEN = TaskError("ConnectionError", "the line was cut", trace="Traceback: the line was cut")
 
 
@@ -228,6 +233,9 @@ class PostgresDesk(Desk):
         self.conn.execute(f"update tasks set {moved}", {"by": seconds})
         self.conn.execute("update outbox set at = at - make_interval(secs => %s)", [seconds])
         self.conn.execute("update sessions set seen = seen - make_interval(secs => %s)", [seconds])
+        for table, names in SCHEDULED.items():
+            moved = ", ".join(f"{name} = {name} - make_interval(secs => %(by)s)" for name in names)
+            self.conn.execute(f"update {table} set {moved}", {"by": seconds})
 
     def task(self, key: TaskKey) -> Task:
         row = self._row(

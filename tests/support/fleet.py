@@ -21,9 +21,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -260,9 +261,12 @@ class Fleet:
 
     def operator(self, verb: str, job_id: str, crash: str, **told: Any) -> Worker:
         """Do something to a job from a process that dies on the way."""
+        return self.doing(partial(_operated, verb, job_id, told), crash)
+
+    def doing(self, act: Callable[[Any], object], crash: str) -> Worker:
+        """Do something with the services of a process that dies on the way."""
         log = self._new_log()
-        environment = self._environment(CM_CRASH=crash)
-        process = Forked(_operate, environment, str(log), verb, job_id, told)
+        process = Forked(_do, self._environment(CM_CRASH=crash), str(log), act)
         self.workers.append(Worker(process, log))
         return self.workers[-1]
 
@@ -400,16 +404,15 @@ def _submit(environment: dict[str, str], log: str, job: JobBase) -> None:
     wiring.build(wiring.settings()).machine.submit(job)
 
 
-def _operate(
-    environment: dict[str, str], log: str, verb: str, job_id: str, told: dict[str, Any]
-) -> None:
+def _do(environment: dict[str, str], log: str, act: Callable[[Any], object]) -> None:
     _begin(environment, log)
-    from core.control import Control  # noqa: PLC0415 - imported by the fork server, not by tests
-    from core.removal import Removal  # noqa: PLC0415
-    from triggers import wiring  # noqa: PLC0415
+    from triggers import wiring  # noqa: PLC0415 - imported by the fork server, not by tests
 
-    machine = wiring.build(wiring.settings()).machine
-    does = Removal(machine) if verb == "delete" else Control(machine)
+    act(wiring.build(wiring.settings()))
+
+
+def _operated(verb: str, job_id: str, told: dict[str, Any], services: Any) -> None:
+    does = services.removal if verb == "delete" else Control(services.machine)
     getattr(does, verb)(job_id, by="an operator", **told)
 
 

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from triggers.http import (
     analysis,
+    batches,
     control,
     docs,
     events,
@@ -22,10 +23,12 @@ from triggers.http import (
     jobs,
     legacy,
     links,
+    schedules,
     stac,
     stac_tools,
     status,
     storage,
+    templates,
     uploads,
 )
 from triggers.http.middleware import Correlated, LimitedBody
@@ -42,6 +45,9 @@ ROUTERS = (
     control.router,
     events.router,
     job_types.router,
+    schedules.router,
+    templates.router,
+    batches.router,
     status.router,
     grids.router,
     legacy.router,
@@ -79,7 +85,11 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Correlated),
-            Middleware(LimitedBody, services.max_body_bytes, uploads.limits(services.uploads)),
+            Middleware(
+                LimitedBody,
+                services.max_body_bytes,
+                [*uploads.limits(services.uploads), batches.LIMIT],
+            ),
         ],
     )
     app.state.services = services

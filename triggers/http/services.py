@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
+from core.batches import Batches
 from core.blobs import Blobs
 from core.catalog import Catalog
 from core.insights import Insights
 from core.machine import CoreMachine
+from core.schedules import Schedules
+from core.templates import Templates
 from services.storage.uploads import Rules
 
 if TYPE_CHECKING:
@@ -42,6 +45,9 @@ class Services:
     catalog: Catalog
     stac: Connections | None = None
     """Without them the STAC API answers that it is not available."""
+    schedules: Schedules | None = None
+    templates: Templates | None = None
+    batches: Batches | None = None
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
@@ -77,6 +83,21 @@ async def insights_of(request: Request) -> Insights:
     return request.app.state.services.insights
 
 
+async def schedules_of(request: Request) -> Schedules:
+    return request.app.state.services.schedules
+
+
+async def templates_of(request: Request) -> Templates:
+    return request.app.state.services.templates
+
+
+async def batches_of(request: Request) -> Batches:
+    return request.app.state.services.batches
+
+
 TheServices = Annotated[Services, Depends(services_of)]
 TheMachine = Annotated[CoreMachine, Depends(machine_of)]
 TheInsights = Annotated[Insights, Depends(insights_of)]
+TheSchedules = Annotated[Schedules, Depends(schedules_of)]
+TheTemplates = Annotated[Templates, Depends(templates_of)]
+TheBatches = Annotated[Batches, Depends(batches_of)]
