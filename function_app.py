@@ -27,6 +27,13 @@ def tick(timer: func.TimerRequest) -> None:
     wiring.tick()
 
 
+@app.function_name("clean")
+@app.timer_trigger(arg_name="timer", schedule="0 17 * * * *", use_monitor=False)
+def clean(timer: func.TimerRequest) -> None:
+    """Remove what has been kept for long enough."""
+    wiring.clean_up()
+
+
 @queues.function_name("jobs")
 @queues.service_bus_queue_trigger("message", connection=CONNECTION, queue_name="%CM_QUEUE_JOBS%")
 def jobs(message: func.ServiceBusMessage) -> None:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from core.control import Control
 from core.crashpoints import crashpoint
-from core.errors import BatchNotFound, CoreMachineError, InvalidParameters, ServiceUnavailable
+from core.errors import (
+    BatchNotFound,
+    Conflict,
+    CoreMachineError,
+    InvalidParameters,
+    JobNotFound,
+    ServiceUnavailable,
+)
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.patience import persist
@@ -141,6 +149,15 @@ class MemberView(View):
     is_new: bool | None
 
 
+class BatchCancelled(View):
+    """What came of cancelling a batch."""
+
+    cancelled: int
+    """Jobs that this call has ended."""
+    left: int
+    """Jobs that had ended, or that the batch had only found: those belong to whoever began them."""
+
+
 class BatchPage(View):
     """Batches, the newest first."""
 
@@ -204,6 +221,20 @@ class Batches:
                 log.exception("batch %d cannot be submitted; the others go on", batch)
         return submitted
 
+    def cancel(self, batch: int, *, by: str, reason: str = "") -> BatchCancelled:
+        """End every job that this batch began; what it had not begun yet is not begun any more."""
+        total = self._row(batch).total
+        why = reason or f"batch {batch} was cancelled"
+        cancelled = 0
+        while count := persist(lambda: self._refuse(batch, why), tries=4):
+            cancelled += count
+        control, after = Control(self.machine), -1
+        while page := self.book.members(batch, after, CHUNK):
+            mine = [row.job_id for row in page if row.is_new and row.status not in ENDED]
+            cancelled += sum(_cancelled(control, job_id, by, why) for job_id in mine if job_id)
+            after = page[-1].index
+        return BatchCancelled(cancelled=cancelled, left=total - cancelled)
+
     def get(self, batch: int) -> BatchView:
         row = self._row(batch)
         counts = self.book.counts(batch)
@@ -264,17 +295,24 @@ class Batches:
         return job
 
     def _chunk(self, batch: int) -> int:
+        by = self._row(batch).created_by
         with self.book.turn(batch, CHUNK) as turn:
             machine = self.machine.over(turn.store)
-            settled = [self._submitted(machine, member) for member in turn.members]
+            settled = [self._submitted(machine, member, by) for member in turn.members]
             turn.settle(settled)
             if settled:
                 crashpoint("batch.in_transaction")
         return len(settled)
 
-    def _submitted(self, machine: CoreMachine, member: Member) -> Member:
+    def _refuse(self, batch: int, why: str) -> int:
+        with self.book.turn(batch, CHUNK) as turn:
+            refused = [replace(each, outcome=REFUSED, reason=why) for each in turn.members]
+            turn.settle(refused)
+        return len(refused)
+
+    def _submitted(self, machine: CoreMachine, member: Member, by: str) -> Member:
         try:
-            submission = machine.submit(self._read(member.order), force=member.order.force)
+            submission = machine.submit(self._read(member.order), force=member.order.force, by=by)
         except CoreMachineError as error:
             if error.retryable:
                 raise
@@ -290,6 +328,12 @@ class Batches:
                 f"There is no batch {batch}. GET /api/batches lists those there are."
             )
         return row
+
+
+def _cancelled(control: Control, job_id: str, by: str, why: str) -> bool:
+    with suppress(Conflict, JobNotFound):  # it has ended, or is gone, since it was listed
+        return control.cancel(job_id, by=by, reason=why).changed
+    return False
 
 
 def _named(index: int, error: CoreMachineError) -> list[dict[str, object]]:

@@ -31,6 +31,10 @@ POINTS = frozenset(
         "blob.copied",
         "reconcile.before_close",
         "repair.in_transaction",
+        "schedule.in_transaction",
+        "schedule.after_commit",
+        "batch.in_transaction",
+        "batch.between_chunks",
         "cancel.in_transaction",
         "cancel.after_commit",
         "move.in_transaction",
@@ -44,10 +48,6 @@ POINTS = frozenset(
         "delete.after_mark",
         "delete.after_blobs",
         "delete.between_chunks",
-        "schedule.in_transaction",
-        "schedule.after_commit",
-        "batch.in_transaction",
-        "batch.between_chunks",
     }
 )
 

@@ -124,12 +124,6 @@ class ResultNotReady(Conflict):
     code = "result_not_ready"
 
 
-class StageNotFound(BadInput):
-    """The job has no stage of that name."""
-
-    code = "stage_not_found"
-
-
 class ScheduleNotFound(CoreMachineError):
     """No schedule has that name."""
 
@@ -158,6 +152,12 @@ class BatchNotFound(CoreMachineError):
     """No batch has that id."""
 
     code, status = "batch_not_found", 404
+
+
+class StageNotFound(BadInput):
+    """The job has no stage of that name."""
+
+    code = "stage_not_found"
 
 
 class BlobNotFound(CoreMachineError):
@@ -246,3 +246,43 @@ class ShuttingDown(CoreMachineError):
     """Raised by `ctx.check()`: the worker is stopping; the task is given back, no attempt counted."""
 
     code, retryable = "shutting_down", True
+
+
+class Unauthenticated(CoreMachineError):
+    """Nobody knows who calls: the request has no credential, or one that is not good."""
+
+    code, status = "unauthenticated", 401
+
+
+class Forbidden(CoreMachineError):
+    """The caller is known, and may not do this."""
+
+    code, status = "forbidden", 403
+
+
+class ForeignRequest(CoreMachineError):
+    """An installation without identity answers requests from its own machine only."""
+
+    code, status = "foreign_request", 403
+
+
+class RateLimited(CoreMachineError):
+    """The caller asks too often."""
+
+    code, status, retryable = "rate_limited", 429, True
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class IdentityNotConfigured(CoreMachineError):
+    """Nobody has said who may call. Set CM_IDENTITY or CM_ENTRA_TENANT."""
+
+    code, status = "identity_not_configured", 503
+
+
+class KeyNotFound(CoreMachineError):
+    """No API key has that id."""
+
+    code, status = "key_not_found", 404

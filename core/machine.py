@@ -61,10 +61,10 @@ class CoreMachine:
         except ValidationError as error:
             raise invalid(job, error) from None
 
-    def submit(self, job: JobBase, *, force: bool = False) -> Submission:
+    def submit(self, job: JobBase, *, force: bool = False, by: str | None = None) -> Submission:
         """Record a job and open its first stages. Submitting equal parameters finds the same job.
 
-        A job that failed or was cancelled, or that is forced, gets a new run; its history stays.
+        A job that failed or was cancelled, or that is forced, gets a new run; its history stays. `by`: who asked for it.
         """
         job_id, canonical = job.fingerprint, job.canonical.encode()
         if NUL.search(canonical):
@@ -77,15 +77,16 @@ class CoreMachine:
             priority=job.priority,
             request=uuid4(),
         )
-        submission = persist(lambda: self._submit(new, force=force), tries=4)
+        submission = persist(lambda: self._submit(new, force=force, by=by), tries=4)
         crashpoint("submit.after_commit")
         return submission
 
-    def _submit(self, new: NewRun, *, force: bool) -> Submission:
+    def _submit(self, new: NewRun, *, force: bool, by: str | None) -> Submission:
         """Safe to repeat: when only the reply was lost, the request's own run is found."""
         with self.store.submit(new, force=force) as (submission, turn):
             if turn is not None:
-                turn.record(Event("job_submitted", data={"run": submission.run.number}))
+                asked = {} if by is None else {"by": by}
+                turn.record(Event("job_submitted", data={"run": submission.run.number, **asked}))
                 self.advance(turn)
                 crashpoint("submit.in_transaction")
         return submission

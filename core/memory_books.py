@@ -33,6 +33,8 @@ class MemoryJob:
     run: int
     events: int = 0
     deleting: bool = False
+    outputs: bool = True
+    """Whether what it stored is deleted too."""
 
 
 @dataclass(frozen=True, slots=True)

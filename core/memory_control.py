@@ -39,10 +39,10 @@ class MemoryJobTurn:
         task = self.books.task(key)
         return None if task is None else task.status
 
-    def mark_deleting(self) -> None:
+    def mark_deleting(self, by: str, *, outputs: bool) -> None:
         job_id = self.current.run.job_id
         job = self.books.jobs[job_id]
-        self.books.put(self.books.jobs, job_id, replace(job, deleting=True))
+        self.books.put(self.books.jobs, job_id, replace(job, deleting=True, outputs=outputs))
 
 
 class MemorySteering(MemoryUpkeep):
@@ -147,9 +147,10 @@ class MemorySteering(MemoryUpkeep):
 
     # deletion
 
-    def deleting(self, limit: int) -> list[str]:
+    def deleting(self, limit: int) -> list[tuple[str, bool]]:
         with self.books.changed:
-            return [job_id for job_id, job in self.books.jobs.items() if job.deleting][:limit]
+            jobs = self.books.jobs.items()
+            return [(job_id, job.outputs) for job_id, job in jobs if job.deleting][:limit]
 
     def census(self, job_id: str) -> Census:
         with self.books.changed:

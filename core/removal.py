@@ -63,43 +63,50 @@ class Removal:
         self.blobs = machine.blobs
         self.values = machine.values
 
-    def preview(self, job_id: str) -> Removed:
+    def preview(self, job_id: str, *, outputs: bool = True) -> Removed:
         """What deleting the job would remove, by the same look at its records."""
-        self._check(job_id, mark=False)
+        self._check(job_id, None, outputs=outputs)
         found, looked = Removed(job_id, self.store.census(job_id)), set[tuple[int, str]]()
-        for page in self._pages(job_id):
+        for page in self._pages(job_id) if outputs else ():
             for blob in self._outputs(job_id, page, looked):
                 found.count(blob)
         for blob in self._packed(job_id):
             found.count(blob)
         return found
 
-    def delete(self, job_id: str, *, by: str) -> Removed:
-        """Delete the job. What takes too long is left to the reconciler; the answer says so."""
-        self._check(job_id, mark=True)
+    def delete(self, job_id: str, *, by: str, outputs: bool = True) -> Removed:
+        """Delete the job, and what it has stored unless told otherwise. What takes too long is left to the
+        reconciler; the answer says so."""
+        self._check(job_id, by, outputs=outputs)
         log.info("job %s is being deleted by %s", job_id, by)
         crashpoint("delete.after_mark")
-        return self._go_on(job_id, SECONDS)
+        return self._go_on(job_id, SECONDS, outputs)
 
     def repair(self) -> int:
         """Go on with deletions that somebody has begun; how many came to their end."""
-        return sum(self._go_on(job_id, A_MOMENT).gone for job_id in self.store.deleting(FEW))
+        return sum(
+            self._go_on(job_id, A_MOMENT, outputs).gone
+            for job_id, outputs in self.store.deleting(FEW)
+        )
 
-    def _check(self, job_id: str, *, mark: bool) -> None:
+    def _check(self, job_id: str, by: str | None, *, outputs: bool) -> None:
+        """Whether it may be deleted; by whom it now is, unless nobody asked for that yet."""
+
         def once() -> None:
             with self.store.job_turn(job_id) as job:
                 if not job.deleting:
                     rule(Verb.DELETE, job_id, job.current.run.status)
-                    if mark:
-                        job.mark_deleting()
+                    if by is not None:
+                        job.mark_deleting(by, outputs=outputs)
 
         persist(once, tries=4)
 
-    def _go_on(self, job_id: str, seconds: float) -> Removed:
+    def _go_on(self, job_id: str, seconds: float, outputs: bool) -> Removed:
         removed, end = Removed(job_id, self.store.census(job_id)), time.monotonic() + seconds
         looked: set[tuple[int, str]] = set()
         for page in self._pages(job_id):
-            self._drop(self._outputs(job_id, page, looked), removed)
+            if outputs:
+                self._drop(self._outputs(job_id, page, looked), removed)
             crashpoint("delete.after_blobs")
             self.store.forget_tasks(job_id, [trace.key for trace in page])
             crashpoint("delete.between_chunks")

@@ -104,7 +104,8 @@ class Scheduler:
         try:
             job = self._job(turn, tick)
             force = tick.manual or not row.schedule.names_tick
-            submission = self.machine.over(turn.store).submit(job, force=force)
+            by = tick.by or f"schedule:{row.name}"
+            submission = self.machine.over(turn.store).submit(job, force=force, by=by)
         except JobStillRunning as error:
             return _held_back(turn, tick, str(error))
         except CoreMachineError as error:

@@ -41,7 +41,12 @@ class JobTurn(Protocol):
         ...
 
     def task(self, key: TaskKey) -> TaskStatus | None: ...
-    def mark_deleting(self) -> None: ...
+    def mark_deleting(self, by: str, *, outputs: bool) -> None:
+        """From now on nothing can be done to the job; `outputs` tells whether what it stored goes too.
+
+        Its events go with it, so who did this is written down elsewhere.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,8 @@ class Steering(Protocol):
         ...
 
     # deletion
-    def deleting(self, limit: int) -> list[str]:
-        """Jobs that somebody has begun to delete."""
+    def deleting(self, limit: int) -> list[tuple[str, bool]]:
+        """Jobs that somebody has begun to delete, each with whether what it stored goes too."""
         ...
 
     def census(self, job_id: str) -> Census: ...

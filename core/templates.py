@@ -204,7 +204,7 @@ class Templates:
                 raise _not_found(name, version)
             row = turn.row
             job = self.machine.parse(row.job_type, {**row.parameters, **overrides})
-            submission = self.machine.over(turn.store).submit(job, force=force)
+            submission = self.machine.over(turn.store).submit(job, force=force, by=by)
             run = submission.run
             turn.record(overrides, run.job_id, run.number, submission.is_new, by)
         return job, submission, row.version

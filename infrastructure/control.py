@@ -16,7 +16,8 @@ from core.queues import QueueName
 from core.states import TaskStatus
 from core.steering import Census, TaskTrace
 from core.tasks import Claim, Payload, TaskKey
-from infrastructure.database import Statements, sql
+from infrastructure.audit import note
+from infrastructure.database import Database, sql
 from infrastructure.rows import CurrentRun, current_row, named
 from infrastructure.turn import PostgresTurn, add_run
 from infrastructure.writing import Writer, due_rows
@@ -47,8 +48,11 @@ class PostgresJobTurn:
         row = self.conn.execute(sql("control/get_task_status"), values).fetchone()
         return None if row is None else TaskStatus(row[0])
 
-    def mark_deleting(self) -> None:
-        self.conn.execute(sql("control/mark_deleting"), {"job_id": self.current.run.job_id})
+    def mark_deleting(self, by: str, *, outputs: bool) -> None:
+        run = self.current.run
+        values = {"job_id": run.job_id, "keeps": not outputs}
+        self.conn.execute(sql("control/mark_deleting"), values)
+        note(self.conn, by, "job_deleted", run.job_id, {"job_type": run.job_type})
 
     def write_events(self) -> None:
         for turn in self._turns:
@@ -137,8 +141,9 @@ class PostgresSteering:
 
     # deletion
 
-    def deleting(self, limit: int) -> list[str]:
-        return [job for (job,) in self.database.fetch("control/list_deleting", {"limit": limit})]
+    def deleting(self, limit: int) -> list[tuple[str, bool]]:
+        rows = self.database.fetch("control/list_deleting", {"limit": limit})
+        return [(job, not keeps) for job, keeps in rows]
 
     def census(self, job_id: str) -> Census:
         return Census(*self.database.fetch("control/take_census", {"job_id": job_id})[0])

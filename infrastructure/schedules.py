@@ -15,6 +15,7 @@ from core.errors import BadInput
 from core.schedule import Schedule
 from core.schedule_book import NewSchedule, Outcome, Owner, ScheduleRow, ScheduleTurn, Tick
 from core.states import JobStatus
+from infrastructure.audit import note
 from infrastructure.database import Database, sql
 from infrastructure.store import PostgresStore
 
@@ -37,7 +38,14 @@ class PostgresScheduleBook:
             "by": new.by,
             **_columns(new.schedule),
         }
-        return self.database.execute("schedules/add_schedule", values) == 1
+
+        def act(conn: Connection[Any]) -> bool:
+            is_new = conn.execute(sql("schedules/add_schedule"), values).rowcount == 1
+            if is_new:
+                note(conn, new.by, "schedule_created", new.name, {"job_type": new.job_type})
+            return is_new
+
+        return self.database.run(act)
 
     def find(self, name: str) -> ScheduleRow | None:
         rows = self.database.fetch("schedules/get_schedule", {"name": name})
@@ -101,6 +109,7 @@ class PostgresScheduleTurn:
         self.conn.execute(sql("schedules/settle_tick"), self._told(tick))
 
     def write(self, row: ScheduleRow, look_at: datetime | None) -> None:
+        self._note_change(row)
         self.row = row
         values = {
             "schedule_id": row.number,
@@ -119,6 +128,17 @@ class PostgresScheduleTurn:
     def delete(self, by: str) -> None:
         values = {"schedule_id": self.row.number, "by": by}
         self.conn.execute(sql("schedules/delete_schedule"), values)
+        note(self.conn, by, "schedule_deleted", self.row.name)
+
+    def _note_change(self, row: ScheduleRow) -> None:
+        """What a person did; the scheduler's own writing is no change."""
+        before, is_paused = self.row, row.paused_at is not None
+        if is_paused and before.paused_at is None and row.paused_by is not None:
+            note(self.conn, row.paused_by, "schedule_paused", row.name)
+        elif not is_paused and before.paused_at is not None:
+            note(self.conn, row.changed_by, "schedule_resumed", row.name)
+        elif row.changed_at != before.changed_at:
+            note(self.conn, row.changed_by, "schedule_changed", row.name)
 
     def _told(self, tick: Tick) -> dict[str, Any]:
         return {

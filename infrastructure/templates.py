@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from core.ports import Store
 from core.templates import NewTemplate, TemplateRow, TemplateTurn, UseRow
+from infrastructure.audit import note
 from infrastructure.database import Database, sql
 from infrastructure.store import PostgresStore
 
@@ -43,7 +44,9 @@ class PostgresTemplateBook:
                     return latest, False
             added = conn.execute(sql("templates/add_version"), values).fetchone()
             assert added is not None
-            return _row(added), True
+            row = _row(added)
+            note(conn, new.by, "template_put", new.name, {"version": row.version})
+            return row, True
 
         return self.database.run(act)
 
@@ -69,7 +72,14 @@ class PostgresTemplateBook:
         ]
 
     def delete(self, name: str, by: str) -> bool:
-        return self.database.execute("templates/delete_template", {"name": name, "by": by}) > 0
+        def act(conn: Connection[Any]) -> bool:
+            values = {"name": name, "by": by}
+            is_gone = conn.execute(sql("templates/delete_template"), values).rowcount > 0
+            if is_gone:
+                note(conn, by, "template_deleted", name)
+            return is_gone
+
+        return self.database.run(act)
 
     @contextmanager
     def using(self, name: str, version: int | None) -> Generator[TemplateTurn | None]:

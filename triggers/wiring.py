@@ -6,18 +6,24 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
 from core.errors import CoreMachineError
+from core.housekeeper import Housekeeper
+from core.housekeeping import Keeping
+from core.identity import Identifier
 from core.insights import Insights
+from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
@@ -27,16 +33,20 @@ from core.removal import Removal
 from core.schedules import Schedules
 from core.templates import Templates
 from core.worker import TaskRunner, WorkerProcess
+from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
+from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.keys import PostgresKeys
 from infrastructure.migrations import migrate
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
 from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
+from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
@@ -44,8 +54,14 @@ from services.raster.options import Lossless, RasterOptions
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
+    from triggers.http.access import Access
 
 log = logging.getLogger(__name__)
+
+OFTEN = 60.0
+"""Chores that are done at least every so many seconds are done with every tick of a timer."""
+DELETE_EVERY = 2.0
+"""Seconds between two looks for deletions that somebody has begun."""
 
 
 @cache
@@ -65,15 +81,11 @@ class Services:
     queue: Queue
     reconciler: Reconciler
     bell: Bell
-    removal: Removal
     schedules: Schedules
     templates: Templates
     batches: Batches
-
-    def keep_time(self) -> None:
-        """Submit what the clock calls for, and go on with batches whose sender has died."""
-        self.schedules.scheduler.round()
-        self.batches.round()
+    removal: Removal
+    housekeeper: Housekeeper
 
     def close(self) -> None:
         self.queue.close()
@@ -94,6 +106,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
+    removal = Removal(machine)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
@@ -104,10 +117,11 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         queue,
         Reconciler(machine, queue, limits),
         bell,
-        Removal(machine),
         Schedules(machine, PostgresScheduleBook(database, store)),
         Templates(machine, PostgresTemplateBook(database, store)),
         Batches(machine, PostgresBatchBook(database, store)),
+        removal,
+        Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
     )
 
 
@@ -128,6 +142,14 @@ def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell
 
 def blobs(given: Settings) -> Blobs:
     return AzureBlobs(given.storage.get_secret_value(), scratch=given.scratch)
+
+
+def keeping(given: Settings) -> Keeping:
+    return Keeping(
+        jobs=None if given.keep_jobs_days is None else timedelta(days=given.keep_jobs_days),
+        details=timedelta(days=given.keep_details_days),
+        blobs=timedelta(hours=given.keep_temporary_hours),
+    )
 
 
 def options(given: Settings) -> tuple[object, ...]:
@@ -158,6 +180,14 @@ def prepare(given: Settings) -> list[str]:
     return migrate(given.database_url.get_secret_value())
 
 
+def database_facts(given: Settings) -> DatabaseFacts:
+    return look_at_database(given.database_url.get_secret_value())
+
+
+def stored_containers(given: Settings) -> list[str]:
+    return look_at_storage(given.storage.get_secret_value())
+
+
 def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
     given = services.settings
     worker = Worker(
@@ -175,6 +205,25 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
         beat=given.heartbeat_seconds,
         largest=given.batch,
     )
+
+
+class Chore(NamedTuple):
+    """Something that is done again and again; any number of processes may do it at once."""
+
+    name: str
+    act: Callable[[], object]
+    every: float
+
+
+def chores(services: Services) -> list[Chore]:
+    given = services.settings
+    return [
+        Chore("reconciler", services.reconciler.round, given.reconcile_seconds),
+        Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
+        Chore("batches", services.batches.round, given.schedule_seconds),
+        Chore("removal", services.removal.repair, DELETE_EVERY),
+        Chore("housekeeping", services.housekeeper.round, given.housekeeping_seconds),
+    ]
 
 
 _lock = threading.Lock()
@@ -236,15 +285,21 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """One round of repair; what was promised is sent, what the clock calls for is submitted, and deletions go on."""
-    services = shared()
-    services.reconciler.round()
-    services.keep_time()
-    services.removal.repair()
+    """What is done by the second: a host without threads of its own comes by now and then."""
+    for chore in chores(shared()):
+        if chore.every <= OFTEN:
+            chore.act()
 
 
-def web_app() -> Any:
-    """The ASGI app, imported only when the first request comes."""
+def clean_up() -> None:
+    """What is done by the hour."""
+    for chore in chores(shared()):
+        if chore.every > OFTEN:
+            chore.act()
+
+
+def web_app(host: str | None = None) -> Any:
+    """The ASGI app, imported only when the first request comes. `host`: where we listen; None: a platform does it."""
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
@@ -254,6 +309,7 @@ def web_app() -> Any:
 
     services = shared()
     given, machine = services.settings, services.machine
+    keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
     reader = PostgresReader(services.database)
     return create_app(
         WebServices(
@@ -263,12 +319,17 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            access=access(given, keys, host),
+            keys=keys,
+            audit=PostgresAudit(services.database),
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
             schedules=services.schedules,
             templates=services.templates,
             batches=services.batches,
+            housekeeper=services.housekeeper,
+            development=given.development,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
@@ -279,6 +340,48 @@ def web_app() -> Any:
             tile_rasters=given.tile_rasters,
         )
     )
+
+
+def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
+    """Who may call, and how callers are known. Raises UnsafeAddress."""
+    from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
+    from triggers.listening import mode_for  # noqa: PLC0415
+
+    rates = Rates(
+        given.caller_rate,
+        given.caller_burst,
+        given.address_rate,
+        given.address_burst,
+        given.failed_logins,
+    )
+    mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
+    return Access(mode, (keys, *_tokens(given)), rates)
+
+
+def _tokens(given: Settings) -> list[Identifier]:
+    if given.entra_tenant is None:
+        return []
+    from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
+    from infrastructure.jwks import Jwks  # noqa: PLC0415
+
+    expected = Expected(given.issuers(), given.audiences(), given.roles())
+    return [EntraTokens(Jwks(given.keys_url()), expected)]
+
+
+@contextmanager
+def key_store(given: Settings) -> Generator[PostgresKeys]:
+    """Where API keys are kept, for whoever has the database: it is brought up to date first."""
+    prepare(given)
+    database = Database(given.database_url.get_secret_value(), size=2, name="keys").open()
+    try:
+        yield PostgresKeys(database)
+    finally:
+        database.close()
+
+
+def job_type(given: Settings, name: str) -> str:
+    """The name of an installed job type, as it is today."""
+    return _registry(given)[name].job_type
 
 
 class WebServer:
@@ -299,12 +402,15 @@ class WebServer:
 def web_server(host: str, port: int) -> WebServer:
     import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
 
+    given = shared().settings
     config = uvicorn.Config(
-        web_app(),
+        web_app(host),
         host=host,
         port=port,
         log_level="warning",
         access_log=False,
+        proxy_headers=bool(given.proxies),
+        forwarded_allow_ips=list(given.trusted_proxies()),
         timeout_graceful_shutdown=2,
     )
     return WebServer(uvicorn.Server(config))

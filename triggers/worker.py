@@ -20,8 +20,6 @@ from triggers.memory import few_arenas
 
 log = logging.getLogger("coremachine.worker")
 
-DELETE_EVERY = 2.0
-"""Seconds between two looks for jobs whose deletion somebody has begun. It has a thread of its own: storage may hang."""
 PATIENCE = 60.0
 """Seconds a starting worker waits for a database that is not up yet."""
 
@@ -69,13 +67,10 @@ class Service:
     def serve(self, stop: threading.Event) -> int:
         web = wiring.web_server(self.asked.host, self.asked.port) if self.asked.port else None
         self.process.start()
-        repair = Periodic(
-            "reconciler", self.services.reconciler.round, self.services.settings.reconcile_seconds
-        )
-        repair.start()
-        removal = Periodic("removal", self.services.removal.repair, DELETE_EVERY).start()
-        given = self.services.settings
-        clock = Periodic("scheduler", self.services.keep_time, given.schedule_seconds).start()
+        chores = [
+            Periodic(chore.name, chore.act, chore.every).start()
+            for chore in wiring.chores(self.services)
+        ]
         self._start_relay(stop)
         if web is not None:
             web.start()
@@ -86,13 +81,12 @@ class Service:
         )
         while not stop.wait(1.0):
             pass  # a signal that another thread received is handled here, when this thread wakes up
-        clock.stop()
-        return self._stop(self.process, (repair, removal), web)
+        return self._stop(self.process, chores, web)
 
     def _stop(
         self,
         process: WorkerProcess,
-        periodic: Sequence[Periodic],
+        chores: Sequence[Periodic],
         web: wiring.WebServer | None,
     ) -> int:
         log.info(
@@ -101,8 +95,8 @@ class Service:
         if web is not None:
             web.stop()
         ended = process.drain(self.services.settings.grace_seconds)
-        for each in periodic:
-            each.stop()
+        for chore in chores:
+            chore.stop()
         self.services.close()
         log.info("stopped")
         return 0 if ended else 1

@@ -16,6 +16,7 @@ from core.executor import Executor
 from core.held import Held
 from core.insights import Insights
 from core.job import JobBase
+from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.memory_blobs import MemoryBlobs
 from core.memory_catalog import MemoryCatalog
@@ -26,8 +27,10 @@ from core.schedules import Schedules
 from core.tasks import Claim
 from core.templates import Templates
 from core.worker import TaskRunner
+from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
 from infrastructure.database import Database
+from infrastructure.keys import PostgresKeys
 from infrastructure.reading import PostgresReader
 from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.store import PostgresStore
@@ -72,7 +75,11 @@ class House:
             templates=self.templates,
             batches=self.batches,
             poll_every=0.02,
-            **more,
+            **{
+                "keys": KeyRing(PostgresKeys(self.database)),
+                "audit": PostgresAudit(self.database),
+                **more,
+            },
         )
 
     def app(self, **more: object) -> WebApp:

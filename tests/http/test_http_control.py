@@ -120,6 +120,10 @@ def test_a_job_is_deleted_after_a_look_at_what_would_go(client: httpx.Client, ho
     assert (gone["tasks"], gone["events"], gone["gone"]) == (3, told["events"], True)
     assert client.get(f"/api/jobs/{job_id}").status_code == 404
     assert client.delete(f"/api/jobs/{job_id}").status_code == 404
+    notes = client.get("/api/audit").json()["notes"]
+    assert [(note["by"], note["action"], note["subject"]) for note in notes] == [
+        ("anonymous", "job_deleted", job_id)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ SAMPLES = {
     "task_id": "12-0-345",
     "job_type": "hello_world",
     "name": "docs.css",
+    "key_id": "0123456789ab",
     "collection_id": "hills",
     "item_id": "a",
     "zone": "bronze",
@@ -23,7 +24,8 @@ SAMPLES = {
     "path": "dem.tif",
     "upload_id": "abc",
     "batch_id": "7",
-    "number": "0",
+    "process_id": "hello_world",
+    "number": "1",
     "stage": "review",
     "collection": "hills",
     "item": "a",
@@ -86,7 +88,7 @@ async def reached(app: WebApp, method: str, path: str) -> str:
         await app(scope, receive, send)
 
     transport = httpx.ASGITransport(noting)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         await client.request(method, path)
     return scopes[0]["route"].path_format
 

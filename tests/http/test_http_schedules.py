@@ -228,3 +228,28 @@ def test_a_batch_may_be_larger_than_other_bodies(client: httpx.Client) -> None:
     answer = client.post("/api/batches", json={"jobs": jobs})
     assert answer.status_code == 202
     assert answer.json()["counts"] == {"queued": 3}
+
+
+def test_who_changed_a_schedule_or_a_template_stands_in_the_audit(client: httpx.Client) -> None:
+    """Once for each change; a verb that changes nothing leaves no note."""
+    made = client.post("/api/schedules", json=NIGHTLY).json()
+    here = made["links"]["self"]
+    order = {key: NIGHTLY[key] for key in ("job_type", "parameters")}
+    for verb in ("pause", "pause", "resume", "trigger"):
+        client.post(f"{here}/{verb}")
+    for _ in range(2):
+        client.put(here, json={**order, "cron": "@hourly"})
+    client.delete(here)
+    for _ in range(2):
+        client.put("/api/templates/usual", json=order)
+    client.delete("/api/templates/usual")
+    notes = client.get("/api/audit").json()["notes"]
+    assert [(note["by"], note["action"]) for note in reversed(notes)] == [
+        ("anonymous", "schedule_created"),
+        ("anonymous", "schedule_paused"),
+        ("anonymous", "schedule_resumed"),
+        ("anonymous", "schedule_changed"),
+        ("anonymous", "schedule_deleted"),
+        ("anonymous", "template_put"),
+        ("anonymous", "template_deleted"),
+    ]

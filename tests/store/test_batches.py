@@ -187,3 +187,24 @@ def test_five_hundred_jobs_take_a_few_seconds(postgres_desk):
     print(f"500 jobs in {took:.2f} s")
     assert view.counts == {"queued": 500}
     assert took < 20  # 1.2 s on an idle machine; eight with a load of fourteen
+
+
+def test_a_cancelled_batch_ends_what_it_began_and_leaves_what_it_found(desk, batches):
+    found = desk.submit(Line(label="0"))
+    batch = batches.submit(lines(4), BY).batch_id
+    desk.complete(*desk.claim(limit=1))
+    done = batches.cancel(batch, by=BY)
+    assert (done.cancelled, done.left) == (3, 1)
+    assert desk.status(found.run) == "processing"
+    assert batches.get(batch).counts == {"processing": 1, "cancelled": 3}
+    assert batches.cancel(batch, by=BY).cancelled == 0
+
+
+def test_what_a_cancelled_batch_had_not_begun_is_not_begun_any_more(desk, batches, monkeypatch):
+    """Its sender died; whoever would have gone on finds nothing to do."""
+    monkeypatch.setattr(batches, "go_on", lambda batch: 0)
+    batch = batches.submit(lines(3), BY).batch_id
+    monkeypatch.undo()
+    assert batches.cancel(batch, by=BY, reason="wrong year").cancelled == 3
+    assert batches.go_on(batch) == 0
+    assert [job.reason for job in batches.jobs(batch).jobs] == ["wrong year"] * 3

@@ -259,14 +259,18 @@ class Fleet:
         self.workers.append(Worker(process, log))
         return self.workers[-1]
 
-    def operator(self, verb: str, job_id: str, crash: str, **told: Any) -> Worker:
-        """Do something to a job from a process that dies on the way."""
-        return self.doing(partial(_operated, verb, job_id, told), crash)
-
     def doing(self, act: Callable[[Any], object], crash: str) -> Worker:
         """Do something with the services of a process that dies on the way."""
         log = self._new_log()
         process = Forked(_do, self._environment(CM_CRASH=crash), str(log), act)
+        self.workers.append(Worker(process, log))
+        return self.workers[-1]
+
+    def operator(self, verb: str, job_id: str, crash: str, **told: Any) -> Worker:
+        """Do something to a job from a process that dies on the way."""
+        log = self._new_log()
+        environment = self._environment(CM_CRASH=crash)
+        process = Forked(_operate, environment, str(log), verb, job_id, told)
         self.workers.append(Worker(process, log))
         return self.workers[-1]
 
@@ -409,6 +413,15 @@ def _do(environment: dict[str, str], log: str, act: Callable[[Any], object]) -> 
     from triggers import wiring  # noqa: PLC0415 - imported by the fork server, not by tests
 
     act(wiring.build(wiring.settings()))
+
+
+def _operate(
+    environment: dict[str, str], log: str, verb: str, job_id: str, told: dict[str, Any]
+) -> None:
+    _begin(environment, log)
+    from core.control import Control  # noqa: PLC0415 - imported by the fork server, not by tests
+    from core.removal import Removal  # noqa: PLC0415
+    from triggers import wiring  # noqa: PLC0415
 
 
 def _operated(verb: str, job_id: str, told: dict[str, Any], services: Any) -> None:

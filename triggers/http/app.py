@@ -15,10 +15,13 @@ from triggers.http import (
     analysis,
     batches,
     control,
+    dbadmin,
+    dead_letters,
     docs,
     events,
     grids,
     health,
+    identity,
     job_types,
     jobs,
     legacy,
@@ -31,9 +34,13 @@ from triggers.http import (
     templates,
     uploads,
 )
+from triggers.http.access import Doorkeeper
+from triggers.http.gate import Gate, admitted
 from triggers.http.middleware import Correlated, LimitedBody
+from triggers.http.ogc import routes as ogc
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
+from triggers.http.roles import secured
 from triggers.http.services import Services
 
 DESCRIPTION = """Submit geospatial jobs, follow them, and read what they gave.
@@ -49,6 +56,7 @@ ROUTERS = (
     templates.router,
     batches.router,
     status.router,
+    identity.router,
     grids.router,
     legacy.router,
     uploads.router,
@@ -56,6 +64,9 @@ ROUTERS = (
     storage.router,
     analysis.router,
     stac_tools.router,
+    ogc.router,
+    dead_letters.router,
+    dbadmin.router,
     stac.router,
 )
 
@@ -68,6 +79,7 @@ class WebApp(FastAPI):
             schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
             schemas.update({**schema.pop("$defs", {}), "Problem": schema})
+            secured(super().openapi())
         return super().openapi()
 
 
@@ -85,6 +97,7 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Correlated),
+            Middleware(Gate, Doorkeeper(services.access, services.machine), services.audit),
             Middleware(
                 LimitedBody,
                 services.max_body_bytes,
@@ -96,8 +109,10 @@ def create_app(services: Services) -> FastAPI:
     app.state.checkup = health.checkup(services)
     app.state.upload_slots = uploads.slots()
     for router in [*ROUTERS, *_tiles(app, services)]:
-        app.include_router(router, dependencies=[Depends(only_described)], responses=ANY_PROBLEM)
-    app.include_router(docs.router)
+        app.include_router(
+            router, dependencies=[Depends(admitted), Depends(only_described)], responses=ANY_PROBLEM
+        )
+    app.include_router(docs.router, dependencies=[Depends(admitted)])
     stac.join(app)
     speak_problems(app)
     return app

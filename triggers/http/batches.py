@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.batches import LARGEST, BatchPage, BatchView, MemberPage, Order
+from core.batches import LARGEST, BatchCancelled, BatchPage, BatchView, MemberPage, Order
 from triggers.http.actor import TheActor
+from triggers.http.control import Reason
 from triggers.http.middleware import BodyLimit
 from triggers.http.requests import Limit, body_of, described, page_links
 from triggers.http.services import TheBatches
@@ -107,6 +108,17 @@ def batch_jobs(
     after = -1 if cursor is None else cursor
     page = batches.jobs(batch_id, after, limit, status)
     return BatchJobs(**dict(page), links=page_links(request, page.next))
+
+
+@router.post("/{batch_id}/cancel", openapi_extra=described(Reason, required=False))
+def cancel_batch(
+    batch_id: BatchId,
+    batches: TheBatches,
+    told: Annotated[Reason, Depends(body_of(Reason))],
+    actor: TheActor,
+) -> BatchCancelled:
+    """Cancel every job that the batch has begun."""
+    return batches.cancel(batch_id, by=actor, reason=told.reason)
 
 
 def _answer(view: BatchView) -> BatchAnswer:

@@ -36,6 +36,8 @@ TaskId = Annotated[str, Path(description="The id of a task that failed, like 12-
 StageName = Annotated[str, Path(description="The name of a gate.")]
 DryRun = Annotated[bool, Query(description="Tell what would go, and let it stay.")]
 
+KeepOutputs = Annotated[bool, Query(description="Delete the records alone.")]
+
 
 class Body(BaseModel):
     """What a verb is told besides."""
@@ -180,11 +182,13 @@ def delete(
     actor: TheActor,
     response: Response,
     dry_run: DryRun = False,
+    keep_outputs: KeepOutputs = False,
 ) -> Deletion:
     """Delete a job with its history and the blobs that its runs made."""
     if dry_run:
-        return _deletion(removal.preview(job_id), "This would go.", dry_run=True)
-    removed = removal.delete(job_id, by=actor)
+        found = removal.preview(job_id, outputs=not keep_outputs)
+        return _deletion(found, "This would go.", dry_run=True)
+    removed = removal.delete(job_id, by=actor, outputs=not keep_outputs)
     if not removed.gone:
         response.status_code = 202
     message = "It is gone." if removed.gone else "It is being deleted; this has gone so far."
