@@ -60,9 +60,9 @@ class PostgresJobTurn:
 
 
 class PostgresSteering:
-    """core.steering.Steering in PostgreSQL."""
+    """core.steering.Steering over a Database."""
 
-    database: Statements
+    database: Database
     writer: Writer
 
     @contextmanager

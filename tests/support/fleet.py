@@ -24,7 +24,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -423,9 +422,8 @@ def _operate(
     from core.removal import Removal  # noqa: PLC0415
     from triggers import wiring  # noqa: PLC0415
 
-
-def _operated(verb: str, job_id: str, told: dict[str, Any], services: Any) -> None:
-    does = services.removal if verb == "delete" else Control(services.machine)
+    machine = wiring.build(wiring.settings()).machine
+    does = Removal(machine) if verb == "delete" else Control(machine)
     getattr(does, verb)(job_id, by="an operator", **told)
 
 
