@@ -6,8 +6,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -24,7 +23,6 @@ from core.execution import Apart
 from core.executor import Executor
 from core.housekeeper import Housekeeper
 from core.housekeeping import Keeping
-from core.identity import Identifier
 from core.insights import Insights
 from core.keys import KeyRing
 from core.machine import CoreMachine
@@ -44,6 +42,8 @@ from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.identities import issuers
+from infrastructure.identities import key_store as key_store
 from infrastructure.keys import PostgresKeys
 from infrastructure.mailroom import PostgresMailroom
 from infrastructure.migrations import migrate
@@ -57,6 +57,7 @@ from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
+from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
@@ -400,28 +401,7 @@ def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
         given.failed_logins,
     )
     mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
-    return Access(mode, (keys, *_tokens(given)), rates)
-
-
-def _tokens(given: Settings) -> list[Identifier]:
-    if given.entra_tenant is None:
-        return []
-    from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
-    from infrastructure.jwks import Jwks  # noqa: PLC0415
-
-    expected = Expected(given.issuers(), given.audiences(), given.roles())
-    return [EntraTokens(Jwks(given.keys_url()), expected)]
-
-
-@contextmanager
-def key_store(given: Settings) -> Generator[PostgresKeys]:
-    """Where API keys are kept, for whoever has the database: it is brought up to date first."""
-    prepare(given)
-    database = Database(given.database_url.get_secret_value(), size=2, name="keys").open()
-    try:
-        yield PostgresKeys(database)
-    finally:
-        database.close()
+    return Access(mode, (keys, *issuers(given)), rates)
 
 
 def job_type(given: Settings, name: str) -> str:
@@ -429,33 +409,6 @@ def job_type(given: Settings, name: str) -> str:
     return _registry(given)[name].job_type
 
 
-class WebServer:
-    """The web app under uvicorn, in a thread, so that signals stay with whoever started it."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.run, name="web", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(5)
-
-
 def web_server(host: str, port: int) -> WebServer:
-    import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
-
-    given = shared().settings
-    config = uvicorn.Config(
-        web_app(host),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=bool(given.proxies),
-        forwarded_allow_ips=list(given.trusted_proxies()),
-        timeout_graceful_shutdown=2,
-    )
-    return WebServer(uvicorn.Server(config))
+    """Raises UnsafeAddress before anybody listens."""
+    return WebServer.at(host, port, web_app(host), shared().settings.trusted_proxies())

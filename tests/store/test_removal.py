@@ -118,7 +118,7 @@ def test_a_running_job_is_not_deleted_and_not_even_previewed(desk):
 def test_nothing_can_be_done_to_a_job_that_is_being_deleted(desk):
     run, _ = lived(desk)
     with desk.store.job_turn(run.job_id) as job:
-        job.mark_deleting("test")
+        job.mark_deleting("test", outputs=True)
     for act in (
         lambda: desk.submit(Wide(n=3)),
         lambda: desk.submit(Wide(n=3), force=True),
