@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from core.batches import Batches
@@ -57,6 +57,7 @@ from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
+from triggers.chores import chores
 from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
@@ -69,8 +70,6 @@ TICK = 3.0
 """Seconds of a timer's round in which webhooks are served."""
 OFTEN = 60.0
 """Chores that are done at least every so many seconds are done with every tick of a timer."""
-DELETE_EVERY = 2.0
-"""Seconds between two looks for deletions that somebody has begun."""
 
 
 @cache
@@ -249,25 +248,6 @@ def worker_process(
         largest=given.batch,
         apart=apart,
     )
-
-
-class Chore(NamedTuple):
-    """Something that is done again and again; any number of processes may do it at once."""
-
-    name: str
-    act: Callable[[], object]
-    every: float
-
-
-def chores(services: Services) -> list[Chore]:
-    given = services.settings
-    return [
-        Chore("reconciler", services.reconciler.round, given.reconcile_seconds),
-        Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
-        Chore("batches", services.batches.round, given.schedule_seconds),
-        Chore("removal", services.removal.repair, DELETE_EVERY),
-        Chore("housekeeping", services.housekeeper.round, given.housekeeping_seconds),
-    ]
 
 
 _lock = threading.Lock()

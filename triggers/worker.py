@@ -20,6 +20,7 @@ from core.queues import QueueName
 from core.reconciler import Periodic
 from core.worker import WorkerProcess, pause
 from triggers import logs, wiring
+from triggers.chores import chores
 from triggers.heavy.executor import HeavyExecutor
 from triggers.heavy.nursery import Nursery
 from triggers.heavy.scratch import Scratch
@@ -88,9 +89,8 @@ class Service:
     def serve(self, stop: threading.Event) -> int:
         web = wiring.web_server(self.asked.host, self.asked.port) if self.asked.port else None
         self.process.start()
-        chores = [
-            Periodic(chore.name, chore.act, chore.every).start()
-            for chore in wiring.chores(self.services)
+        periodic = [
+            Periodic(chore.name, chore.act, chore.every).start() for chore in chores(self.services)
         ]
         self.services.pump.start()
         self._start_relay(stop)
@@ -103,12 +103,12 @@ class Service:
         )
         while not stop.wait(1.0):
             pass  # a signal that another thread received is handled here, when this thread wakes up
-        return self._stop(self.process, chores, web)
+        return self._stop(self.process, periodic, web)
 
     def _stop(
         self,
         process: WorkerProcess,
-        chores: Sequence[Periodic],
+        periodic: Sequence[Periodic],
         web: wiring.WebServer | None,
     ) -> int:
         log.info(
@@ -119,7 +119,7 @@ class Service:
         if web is not None:
             web.stop()
         ended = process.drain(max(0.0, end - time.monotonic()))
-        for chore in chores:
+        for chore in periodic:
             chore.stop()
         self.services.close()
         log.info("stopped")
