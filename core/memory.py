@@ -65,13 +65,18 @@ class MemoryStore(MemoryUpkeep):
             new.priority,
         )
         events = 0 if job is None else job.events
-        self.books.put_run(MemoryRun(row, new.request))
+        self.books.put_run(MemoryRun(row, new.request, new.trace))
         self.books.put(self.books.jobs, new.job_id, MemoryJob(row.run, events))
         return row
 
     def run(self, run: int) -> RunRow:
         with self.books.changed:
             return self.books.run(run).row
+
+    def trace(self, run: int) -> str | None:
+        with self.books.changed:
+            found = self.books.runs.get(run)
+            return None if found is None else found.trace
 
     @contextmanager
     def turn(self, run: int) -> Generator[MemoryTurn]:
@@ -96,7 +101,16 @@ class MemoryStore(MemoryUpkeep):
                 yield None
                 return
             turn = MemoryTurn(self.books, run)
-            yield Closing(turn, self.counts(run, stage), row.status is StageStatus.OPEN)
+            yield Closing(
+                turn,
+                self.counts(run, stage),
+                row.status is StageStatus.OPEN,
+                self._idle(run, stage),
+            )
+
+    def _idle(self, run: int, stage: int) -> float:
+        ends = [t.finished_at for t in self.books.tasks[run, stage].values() if t.finished_at]
+        return (self.books.now() - max(ends)).total_seconds() if ends else 0.0
 
     # tasks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -23,10 +24,12 @@ class Reconciler:
         self.limits = limits or Limits()
 
     def round(self) -> Repairs:
+        began = time.monotonic()
         repairs = self.machine.store.repair(self.limits)
         repairs = replace(repairs, closed=self.machine.repair_stages())
         dead = self.queue.collect_dead()
         self.queue.relay()
+        self.machine.watch.meter.repaired(repairs, dead, time.monotonic() - began)
         if repairs.total or dead:
             log.info("repaired: %s, dead letters read: %d", repairs, dead)
         return repairs

@@ -26,6 +26,7 @@ from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.migrations import migrate
+from infrastructure.observability import Observability, observe
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
@@ -57,8 +58,10 @@ class Services:
     queue: Queue
     reconciler: Reconciler
     bell: Bell
+    observability: Observability
 
     def close(self) -> None:
+        self.observability.close()
         self.queue.close()
         self.bell.close()
         self.catalog_database.close()
@@ -74,7 +77,10 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     store = PostgresStore(database, outbox=given.service_bus is not None)
     registry = _registry(given)
     catalog = PgstacCatalog(catalog_database)
-    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
+    observability = observe(given, database, {"jobs": database, "catalog": catalog_database})
+    machine = CoreMachine(
+        registry, store, blobs(given), catalog, options(given), observability.watch
+    )
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
@@ -87,6 +93,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         queue,
         Reconciler(machine, queue, limits),
         bell,
+        observability,
     )
 
 
@@ -225,7 +232,11 @@ def web_app() -> Any:
         WebServices(
             machine=machine,
             insights=Insights(
-                reader, services.registry, machine.blobs, dead_after=given.dead_after_seconds
+                reader,
+                services.registry,
+                machine.blobs,
+                dead_after=given.dead_after_seconds,
+                scales=services.observability.scales,
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
@@ -240,8 +251,15 @@ def web_app() -> Any:
             static_folder=given.static_folder,
             tiles=given.tiles,
             tile_rasters=given.tile_rasters,
+            task_logs=services.observability.logs,
+            exposition=services.observability.meter.exposition,
         )
     )
+
+
+def serve_metrics(host: str, port: int) -> None:
+    """For a worker without the web app: its metrics at a port of their own."""
+    shared().observability.meter.serve(host, port)
 
 
 class WebServer:

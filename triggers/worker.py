@@ -14,7 +14,7 @@ from core.errors import CoreMachineError, ServiceUnavailable
 from core.queues import QueueName
 from core.reconciler import Periodic
 from core.worker import WorkerProcess, pause
-from triggers import wiring
+from triggers import logs, wiring
 from triggers.memory import few_arenas
 
 log = logging.getLogger("coremachine.worker")
@@ -28,10 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     few_arenas()
     given = wiring.settings()
-    logging.basicConfig(
-        level=given.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    logs.set_up(given.log_level, given.log_format)
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -41,7 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, on_signal)
     try:
         _prepare(stop)
-        return Service(wiring.shared(), asked).serve(stop)
+        services = wiring.shared()
+        logs.set_up(given.log_level, given.log_format, services.machine.watch.tracer.carried)
+        return Service(services, asked).serve(stop)
     except CoreMachineError as error:
         log.error("%s", error)  # noqa: TRY400 - said to a person, without a traceback
         return 1
@@ -70,6 +69,8 @@ class Service:
             "reconciler", self.services.reconciler.round, self.services.settings.reconcile_seconds
         )
         repair.start()
+        if self.asked.metrics_port:
+            wiring.serve_metrics(self.asked.host, self.asked.metrics_port)
         self._start_relay(stop)
         if web is not None:
             web.start()
@@ -140,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument(
         "--port", type=int, default=0, help="port of the HTTP app; none is served without it"
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=int,
+        default=0,
+        help="port of the metrics alone, for a worker without the HTTP app, which has them too",
     )
     parser.add_argument(
         "--queues",

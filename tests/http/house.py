@@ -24,7 +24,9 @@ from core.registry import Registry
 from core.tasks import Claim
 from core.worker import TaskRunner
 from infrastructure.database import Database
+from infrastructure.observability import observe
 from infrastructure.reading import PostgresReader
+from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
 from tests.http.sample_jobs import JOBS
 from tests.support.waiting import eventually
@@ -43,9 +45,12 @@ class House:
 
     def __post_init__(self) -> None:
         self.store = PostgresStore(self.database)
-        self.machine = CoreMachine(self.registry, self.store, self.blobs, self.catalog)
+        self.observability = observe(Settings(), self.database, {"jobs": self.database})
+        watch = self.observability.watch
+        self.machine = CoreMachine(self.registry, self.store, self.blobs, self.catalog, watch=watch)
         self.reader = PostgresReader(self.database)
-        self.insights = Insights(self.reader, self.registry, self.blobs)
+        scales = self.observability.scales
+        self.insights = Insights(self.reader, self.registry, self.blobs, scales=scales)
         self.worker = Worker(uuid4(), "test", 1, "test", tuple(QueueName))
         held = Held()
         self.runner = TaskRunner(
@@ -60,6 +65,8 @@ class House:
             self.catalog,
             checks=checks or {},
             poll_every=0.02,
+            task_logs=self.observability.logs,
+            exposition=self.observability.meter.exposition,
             **more,
         )
 

@@ -14,7 +14,7 @@ from infrastructure.database import Database
 from tests.store.desk import Desk, MemoryDesk, PostgresDesk
 from tests.support.services import fresh_database
 
-TABLES = "jobs, runs, stages, tasks, checkpoints, events, sessions, outbox, quarantine"
+TABLES = "jobs, runs, stages, tasks, checkpoints, events, sessions, outbox, quarantine, task_logs"
 
 
 @pytest.fixture(scope="session")

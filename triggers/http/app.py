@@ -21,6 +21,8 @@ from triggers.http import (
     jobs,
     legacy,
     links,
+    logs,
+    metrics,
     stac,
     stac_tools,
     status,
@@ -31,6 +33,7 @@ from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
 from triggers.http.services import Services
+from triggers.http.watched import Watched
 
 DESCRIPTION = """Submit geospatial jobs, follow them, and read what they gave.
 
@@ -39,8 +42,10 @@ Every error is problem JSON (RFC 9457) with a stable `code`. Lists come in pages
 ROUTERS = (
     jobs.router,
     events.router,
+    logs.router,
     job_types.router,
     status.router,
+    metrics.router,
     grids.router,
     legacy.router,
     uploads.router,
@@ -77,6 +82,7 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Correlated),
+            Middleware(Watched, lambda: services.machine.watch),
             Middleware(LimitedBody, services.max_body_bytes, uploads.limits(services.uploads)),
         ],
     )

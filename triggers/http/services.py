@@ -15,6 +15,7 @@ from core.blobs import Blobs
 from core.catalog import Catalog
 from core.insights import Insights
 from core.machine import CoreMachine
+from core.task_logs import TaskLogs
 from services.storage.uploads import Rules
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Services:
     """Whether rasters are shown: what that takes is slow to import."""
     tile_rasters: int = 24
     """How many rasters one picture may open."""
+    task_logs: TaskLogs | None = None
+    """What tasks wrote to their logs."""
+    exposition: Callable[[str], tuple[bytes, str]] | None = None
+    """The metrics, in a format that an Accept header names, and that format's content type."""
     rasters: Opener | None = None
     """How rasters are opened; by signed links to `blobs` unless told otherwise."""
 
