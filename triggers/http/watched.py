@@ -9,15 +9,16 @@ from collections.abc import Callable
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.watching import Watch
+from core.watching import NoTracer, Watch
 from core.whereabouts import at_request
 
 log = logging.getLogger("coremachine.http")
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 QUIET = frozenset({"/api/livez", "/api/readyz", "/api/health", "/api/metrics", "/metrics"})
-"""Asked by machines every few seconds: their lines are for DEBUG."""
+"""Asked by machines every few seconds: not traced, and their lines are for DEBUG."""
 NOWHERE = "unmatched"
+_untraced = NoTracer()
 
 
 class Watched:
@@ -41,10 +42,11 @@ class Watched:
             await send(message)
 
         carried = Headers(scope=scope).get("traceparent")
+        tracer = _untraced if scope["path"] in QUIET else watch.tracer
         watch.meter.request_began()
         with (
             at_request(scope.get("correlation_id", "")),
-            watch.tracer.request(method, carried) as span,
+            tracer.request(method, carried) as span,
         ):
             try:
                 await self.app(scope, receive, noted)
