@@ -31,6 +31,23 @@ POINTS = frozenset(
         "blob.copied",
         "reconcile.before_close",
         "repair.in_transaction",
+        "schedule.in_transaction",
+        "schedule.after_commit",
+        "batch.in_transaction",
+        "batch.between_chunks",
+        "cancel.in_transaction",
+        "cancel.after_commit",
+        "move.in_transaction",
+        "pause.after_commit",
+        "pause.between_chunks",
+        "resume.after_commit",
+        "resume.between_chunks",
+        "begin.in_transaction",
+        "begin.after_commit",
+        "carry.between_chunks",
+        "delete.after_mark",
+        "delete.after_blobs",
+        "delete.between_chunks",
     }
 )
 

@@ -27,6 +27,7 @@ from core.held import Held
 from core.inputs import Inputs
 from core.job import JobBase
 from core.machine import CoreMachine
+from core.plan import origin_of
 from core.planner import Planner
 from core.ports import RunRow
 from core.scribe import task_log
@@ -41,7 +42,6 @@ from core.tasks import (
     Failed,
     Released,
     TaskError,
-    TaskKey,
 )
 from core.values import encode
 from core.watching import Span, outcome_of
@@ -138,8 +138,7 @@ class Executor:
         return Asked(payload) if stage.shape is Shape.GATE else Completed(payload)
 
     def _context(self, work: Assignment, stage: AnyStage, claim: Claim) -> Context:
-        key, planned = claim.key, work.run.plan[claim.key.stage]
-        name = str(key)
+        key, name = claim.key, str(claim.key)
         extra = {
             "job_id": work.run.job_id,
             "job_type": work.run.job_type,
@@ -151,7 +150,7 @@ class Executor:
             job_id=work.run.job_id,
             task_id=name,
             attempt=claim.attempt,
-            origin=str(TaskKey(key.run, planned.reads[0], key.idx)) if planned.direct else None,
+            origin=str(origin) if (origin := origin_of(key, work.run.plan)) else None,
             blobs=self.machine.blobs,
             catalog=self.machine.catalog,
             options=self.machine.options,

@@ -130,7 +130,8 @@ class Insights:
         if status in (JobStatus.FAILED, JobStatus.CANCELLED):
             _say_why(record)
         if record.run.plan[-1].shape is Shape.FAN_OUT:
-            pieces = self._listed(record.run.run, len(record.run.plan) - 1)
+            last = len(record.run.plan) - 1
+            pieces = self._listed(record.run.plan[last].home(record.run.run), last)
         else:
             pieces = self._pieces(record.result)
         # The first piece now, while a missing blob can still be told as an error.
@@ -163,7 +164,8 @@ class Insights:
         run = self._record(job_id, whole=False).run
         number = None if stage is None else _stage_number(run.plan, stage)
         first, last = (number or 0, -2) if cursor is None else _position(cursor, 2)
-        found = self.reader.tasks(run.run, number, status, (first, last), limit + 1)
+        homes = [planned.home(run.run) for planned in run.plan]
+        found = self.reader.tasks(homes, number, status, (first, last), limit + 1)
         page = found[:limit]
         views = [task_view(task, run.plan) for task in page]
         more = len(found) > limit
@@ -174,7 +176,7 @@ class Insights:
     def task(self, job_id: str, task_id: str, *, verbose: bool = False) -> TaskDetail:
         """One task, of any run of the job, with its arguments and result."""
         key = TaskKey.parse(task_id)
-        found = self.reader.task(job_id, key) if JOB_ID.fullmatch(job_id) and _fits(key) else None
+        found = self.reader.task(job_id, key) if JOB_ID.fullmatch(job_id) and fits(key) else None
         if found is None:
             self._record(job_id, whole=False)
             raise TaskNotFound(f"Job {job_id} has no task {task_id}.")
@@ -245,6 +247,8 @@ def _say_why(record: JobRecord) -> NoReturn:
     error = record.error
     if error is None:
         raise NoResult(f"Job {record.run.job_id} is {record.run.status}, so it has no result.")
+    if record.run.status is JobStatus.CANCELLED:
+        raise NoResult(f"The job was {error['message']}.")
     where = f" in stage {error['stage']}, task {error['task']}" if "stage" in error else ""
     raise NoResult(f"The job failed{where}: {error['type']}: {error['message']}")
 
@@ -269,13 +273,13 @@ def _position(cursor: str, length: int) -> list[int]:
     except ValueError:
         position = None
     match position:
-        case [*numbers] if len(numbers) == length and _fits(numbers):
+        case [*numbers] if len(numbers) == length and fits(numbers):
             return numbers
         case _:
             _invalid("cursor", "This is no cursor of ours; pass `next` of the page before.")
 
 
-def _fits(numbers: Sequence[object]) -> bool:
+def fits(numbers: Sequence[object]) -> bool:
     """Whether the database can compare its numbers with these."""
     return all(type(n) is int and -LARGEST <= n < LARGEST for n in numbers)
 

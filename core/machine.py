@@ -53,6 +53,10 @@ class CoreMachine:
         self.values = Values(blobs)
         self.watch = watch or Watch()
 
+    def over(self, store: Store) -> CoreMachine:
+        """The same machine on another view of the store: that of a transaction which is open already."""
+        return CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
+
     def parse(self, job_type: str, parameters: Mapping[str, Any]) -> JobBase:
         """The job a submission describes. Types are strict: "5" is no number, and no key is ignored."""
         job = self.registry[job_type]
@@ -61,10 +65,10 @@ class CoreMachine:
         except ValidationError as error:
             raise invalid(job, error) from None
 
-    def submit(self, job: JobBase, *, force: bool = False) -> Submission:
+    def submit(self, job: JobBase, *, force: bool = False, by: str | None = None) -> Submission:
         """Record a job and open its first stages. Submitting equal parameters finds the same job.
 
-        A job that failed or was cancelled, or that is forced, gets a new run; its history stays.
+        A job that failed or was cancelled, or that is forced, gets a new run; its history stays. `by`: who asked for it.
         """
         job_id, canonical = job.fingerprint, job.canonical.encode()
         if NUL.search(canonical):
@@ -78,18 +82,19 @@ class CoreMachine:
             request=uuid4(),
             trace=self.watch.tracer.carried(),
         )
-        submission = persist(lambda: self._submit(new, force=force), tries=4)
+        submission = persist(lambda: self._submit(new, force=force, by=by), tries=4)
         crashpoint("submit.after_commit")
         if submission.is_new:
             self.watch.meter.job_submitted(new.job_type)
         return submission
 
-    def _submit(self, new: NewRun, *, force: bool) -> Submission:
+    def _submit(self, new: NewRun, *, force: bool, by: str | None) -> Submission:
         """Safe to repeat: when only the reply was lost, the request's own run is found."""
         with self.store.submit(new, force=force) as (submission, turn):
             if turn is not None:
-                turn.record(Event("job_submitted", data={"run": submission.run.number}))
-                self._advance(turn)
+                asked = {} if by is None else {"by": by}
+                turn.record(Event("job_submitted", data={"run": submission.run.number, **asked}))
+                self.advance(turn)
                 crashpoint("submit.in_transaction")
         return submission
 
@@ -119,7 +124,7 @@ class CoreMachine:
                 else Verdict.FAILED
             )
             turn.close(stage, verdict, closing.tally)
-            ended = self._advance(turn)
+            ended = self.advance(turn)
             crashpoint("close.in_transaction")
         crashpoint("close.after")
         meter, row = self.watch.meter, turn.run
@@ -129,7 +134,7 @@ class CoreMachine:
             self.sweep(run)
         return True
 
-    def _advance(self, turn: Turn) -> bool:
+    def advance(self, turn: Turn) -> bool:
         """Do what the books call for; True when that was to end the run."""
         while True:
             rows = turn.stages()

@@ -8,10 +8,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from core.errors import BadResult
-from core.memory_books import NEVER, MemoryEvent, MemoryJob, MemoryRun, MemoryTask, is_open
+from core.memory_books import NEVER, MemoryEvent, MemoryTask, is_open
+from core.memory_control import MemorySteering
 from core.memory_endings import cancelled, decided, ended, event_of
-from core.memory_turn import MemoryTurn
-from core.memory_upkeep import MemoryUpkeep
+from core.memory_turn import MemoryTurn, add_run
 from core.ports import Closing, NewRun, RunRow, StageRow, Submission, Turn
 from core.queues import QueueName
 from core.results import Failure
@@ -35,7 +35,7 @@ from core.tasks import (
 BUCKET = 128
 
 
-class MemoryStore(MemoryUpkeep):
+class MemoryStore(MemorySteering):
     """core.ports.Store and core.ports.Outbox. Every method is one transaction, of one thread at a time."""
 
     # submitting and moving
@@ -46,28 +46,15 @@ class MemoryStore(MemoryUpkeep):
             job = self.books.jobs.get(new.job_id)
             current = None if job is None else self.books.runs[job.run]
             if current is not None and (
-                current.request == new.request or not needs_new_run(current.row, force=force)
+                current.request == new.request
+                or not needs_new_run(
+                    current.row, force=force, deleting=job is not None and job.deleting
+                )
             ):
                 yield Submission(current.row, is_new=current.request == new.request), None
                 return
-            run = self._add_run(new, job, 1 if current is None else current.row.number + 1)
+            run = add_run(self.books, new, 1 if current is None else current.row.number + 1)
             yield Submission(run, is_new=True), MemoryTurn(self.books, run.run)
-
-    def _add_run(self, new: NewRun, job: MemoryJob | None, number: int) -> RunRow:
-        row = RunRow(
-            self.books.next_number(),
-            new.job_id,
-            new.job_type,
-            number,
-            JobStatus.QUEUED,
-            new.plan,
-            new.parameters,
-            new.priority,
-        )
-        events = 0 if job is None else job.events
-        self.books.put_run(MemoryRun(row, new.request, new.trace))
-        self.books.put(self.books.jobs, new.job_id, MemoryJob(row.run, events))
-        return row
 
     def run(self, run: int) -> RunRow:
         with self.books.changed:
@@ -116,7 +103,7 @@ class MemoryStore(MemoryUpkeep):
 
     def claim_due(self, queue: QueueName, session: UUID, limit: int) -> list[Claim]:
         with self.books.transaction():
-            due = self.books.take_due(queue, limit)
+            due = self._unless_paused(self.books.take_due(queue, limit))
             claims = [self._claim(task, session, alone=len(due) == 1) for task in due]
         return sorted(claims, key=lambda claim: claim.key)
 
@@ -127,7 +114,12 @@ class MemoryStore(MemoryUpkeep):
             for wakeup in wakeups:
                 task = self.books.task(wakeup.key)
                 due = (TaskStatus.QUEUED, wakeup.attempt)
-                if task and (task.status, task.attempt) == due and (alone or not task.lost):
+                if (
+                    task
+                    and (task.status, task.attempt) == due
+                    and (alone or not task.lost)
+                    and self._unless_paused([task])
+                ):
                     claims.append(self._claim(task, session, alone=alone))
         return sorted(claims, key=lambda claim: claim.key)
 
@@ -147,7 +139,8 @@ class MemoryStore(MemoryUpkeep):
         self.books.put_task(claimed)
         run = self.books.runs[key.run]
         if run.row.status is JobStatus.QUEUED:
-            self.books.put_run(replace(run, row=replace(run.row, status=JobStatus.PROCESSING)))
+            row = replace(run.row, status=JobStatus.PROCESSING)
+            self.books.put_run(replace(run, row=row, started=True))
             self.books.record(key.run, Event("job_started"))
         return Claim(key, claimed.attempt, task.failures, task.queue, task.arguments)
 
@@ -175,7 +168,7 @@ class MemoryStore(MemoryUpkeep):
 
     def add_tasks(self, claim: Claim, session: UUID, tasks: Sequence[NewTask]) -> bool:
         with self.books.transaction():
-            held = self._held(claim.key, claim.attempt, session)
+            held = self._planning(claim, session)
             if held is None:
                 return False
             for new in tasks:
@@ -189,13 +182,13 @@ class MemoryStore(MemoryUpkeep):
             self.books.queue_task(MemoryTask(key, queue, planning.priority, arguments=arguments))
 
     def copy_tasks(
-        self, claim: Claim, session: UUID, source: int, after: int, limit: int
+        self, claim: Claim, session: UUID, source: tuple[int, int], after: int, limit: int
     ) -> int | None:
         with self.books.transaction():
-            held = self._held(claim.key, claim.attempt, session)
+            held = self._planning(claim, session)
             if held is None:
                 return None
-            page = self.results(claim.key.run, source, after, limit)
+            page = self.results(*source, after, limit)
             for idx, result in page:
                 self._add_task(held, idx, result)
             return page[-1][0] if page else None
@@ -204,9 +197,9 @@ class MemoryStore(MemoryUpkeep):
         self, claim: Claim, session: UUID, expected: int | None, *, skip: bool = False
     ) -> bool:
         with self.books.transaction():
-            held = self._held(claim.key, claim.attempt, session)
+            held = self._planning(claim, session)
             run, stage = claim.key.run, claim.key.stage
-            if held is None or self.books.stages[run][stage].status is not StageStatus.EXPANDING:
+            if held is None:
                 return False
             if skip:
                 self._add_skipped(claim.key)
@@ -243,7 +236,9 @@ class MemoryStore(MemoryUpkeep):
     def decide_gate(self, key: TaskKey, decision: Decision) -> bool:
         with self.books.transaction():
             task = self.books.task(key)
-            if task is None or task.status is not TaskStatus.WAITING or task.run_at != NEVER:
+            if task is None or (task.status, task.run_at) != (TaskStatus.WAITING, NEVER):
+                return False
+            if self.books.runs[key.run].finished_at is not None:
                 return False
             self.books.put_task(decided(task, decision, self.books.now()))
             told = {"by": decision.by, "note": decision.note}
@@ -259,6 +254,9 @@ class MemoryStore(MemoryUpkeep):
         with self.books.transaction():
             task = self.books.task(claim.key)
             fence = (TaskStatus.PROCESSING, claim.attempt)
+            stage = self.books.stages[claim.key.run].get(claim.key.stage)
+            if stage is None or stage.status.is_final:
+                return
             if task is not None and (task.status, task.attempt) == fence:
                 self.books.put(self.books.checkpoints, (claim.key, name), value)
 

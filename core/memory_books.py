@@ -32,6 +32,9 @@ class MemoryJob:
 
     run: int
     events: int = 0
+    deleting: bool = False
+    outputs: bool = True
+    """Whether what it stored is deleted too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class MemoryRun:
     error: dict[str, str] | None = None
     finished_at: datetime | None = None
     swept: bool = False
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,9 @@ class Books:
         tasks = self.tasks[run, stage]
         return [tasks[idx] for idx in sorted(tasks)]
 
+    def job_runs(self, job_id: str) -> list[MemoryRun]:
+        return [self.runs[n] for n in sorted(self.runs) if self.runs[n].row.job_id == job_id]
+
     def run_tasks(self, run: int) -> list[MemoryTask]:
         return [task for stage in sorted(self.stages[run]) for task in self.stage_tasks(run, stage)]
 
@@ -201,9 +208,12 @@ class Books:
 
     def take_due(self, queue: QueueName, limit: int) -> list[MemoryTask]:
         """The first tasks in line; a task that was lost in company is taken alone."""
-        first: list[MemoryTask] = []
-        while len(first) < limit and (task := self._next_due(queue)) is not None:
-            first.append(task)
+        line: dict[
+            TaskKey, MemoryTask
+        ] = {}  # a task that was set aside and came back stands in line twice
+        while len(line) < limit and (task := self._next_due(queue)) is not None:
+            line[task.key] = task
+        first = list(line.values())
         taken = first[:1] if first and first[0].lost else [task for task in first if not task.lost]
         chosen = {task.key for task in taken}
         for task in first:

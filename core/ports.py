@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from core.plan import PlannedStage
@@ -13,7 +13,18 @@ from core.queues import QueueName
 from core.results import Failure
 from core.stages import Decision
 from core.states import JobStatus, StageStatus, Tally, Verdict
-from core.tasks import NOTHING, Claim, Event, NewTask, Outcome, Payload, TaskKey, Wakeup
+from core.steering import Steering
+from core.tasks import (
+    NOTHING,
+    Claim,
+    Event,
+    NewTask,
+    Outcome,
+    Payload,
+    TaskError,
+    TaskKey,
+    Wakeup,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +81,24 @@ class Turn(Protocol):
         """Write the stage's row and its first task: the only one, or the one that plans the others."""
         ...
 
-    def finish(self, status: JobStatus) -> None:
-        """End the run: its result, or its first failure, comes from its tasks; open stages are cancelled."""
+    def finish(
+        self,
+        status: JobStatus,
+        why: TaskError | None = None,
+        told: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End the run: its result, or its first failure, comes from its tasks; open stages are cancelled.
+
+        `why`: the reason, where it is none of its tasks. `told`: what the event says besides.
+        """
+        ...
+
+    def move(self, status: JobStatus) -> None:
+        """Let the run stand elsewhere, without ending it."""
+        ...
+
+    def carry(self, stage: int) -> None:
+        """Count a stage as closed, as it closed in the run that it is carried over from."""
         ...
 
     def record(self, event: Event) -> None: ...
@@ -119,6 +146,8 @@ class Repairs:
     cancelled: int = 0
     closed: int = 0
     sessions: int = 0
+    steered: int = 0
+    """Tasks set aside by pauses, or made due after them."""
 
     @property
     def total(self) -> int:
@@ -130,6 +159,7 @@ class Repairs:
             + self.cancelled
             + self.closed
             + self.sessions
+            + self.steered
         )
 
 
@@ -144,7 +174,7 @@ class Limits:
     chunk: int = 500
 
 
-class Store(Protocol):
+class Store(Steering, Protocol):
     """The truth about jobs. Implemented by PostgreSQL, and by memory for tests of jobs."""
 
     # submitting and moving
@@ -184,9 +214,12 @@ class Store(Protocol):
         ...
 
     def copy_tasks(
-        self, claim: Claim, session: UUID, source: int, after: int, limit: int
+        self, claim: Claim, session: UUID, source: tuple[int, int], after: int, limit: int
     ) -> int | None:
-        """A task per result of `source` beyond index `after`, made inside the store: the last index, or None."""
+        """A task per result of stage `source` (run, stage) beyond index `after`, made inside the store.
+
+        Gives back the last index, or None.
+        """
         ...
 
     def open_planned(

@@ -110,13 +110,16 @@ class Reader(Protocol):
     def count_tasks(self, run: int, stages: Sequence[int]) -> list[TaskCount]: ...
     def tasks(
         self,
-        run: int,
+        homes: Sequence[int],
         stage: int | None,
         status: TaskStatus | None,
         after: tuple[int, int],
         limit: int,
     ) -> list[TaskRecord]:
-        """Tasks behind the (stage, index) `after`, in that order, without arguments and results."""
+        """Tasks behind the (stage, index) `after`, in that order, without arguments and results.
+
+        `homes`: the run under which the tasks of each stage are kept.
+        """
         ...
 
     def task(self, job_id: str, key: TaskKey) -> tuple[TaskRecord, Sequence[PlannedStage]] | None:

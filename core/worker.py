@@ -7,9 +7,10 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from core.crashpoints import crashpoint
-from core.errors import BadResult, ServiceUnavailable
+from core.errors import BadResult, JobNotFound, ServiceUnavailable
 from core.executor import Executor, described
 from core.held import Held
 from core.machine import CoreMachine
@@ -111,7 +112,8 @@ class TaskRunner:
                     self._write([outcome])
 
     def _stage_failed(self, run: int, stage: int) -> None:
-        self.machine.stage_failed(self.machine.store.run(run), stage)
+        with suppress(JobNotFound):  # its job was deleted meanwhile
+            self.machine.stage_failed(self.machine.store.run(run), stage)
 
 
 class WorkerProcess:

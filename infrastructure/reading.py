@@ -66,21 +66,23 @@ class PostgresReader:
 
     def tasks(
         self,
-        run: int,
+        homes: Sequence[int],
         stage: int | None,
         status: TaskStatus | None,
         after: tuple[int, int],
         limit: int,
     ) -> list[TaskRecord]:
         values = {
-            "run_id": run,
+            "run_id": homes[-1],
+            "homes": list(homes),
             "last_stage": LAST_STAGE if stage is None else stage,
             "status": status,
             "first_stage": after[0],
             "first": after[1] + 1,
             "limit": limit,
         }
-        return [_task(row) for row in self._rows(_listing(status), values)]
+        name = _listing(status) if len(set(homes)) == 1 else "insights/list_carried_tasks"
+        return [_task(row) for row in self._rows(name, values)]
 
     def task(self, job_id: str, key: TaskKey) -> tuple[TaskRecord, Sequence[PlannedStage]] | None:
         values = {"job_id": job_id, "run_id": key.run, "stage": key.stage, "idx": key.idx}

@@ -16,31 +16,38 @@ from core.queues import QueueName
 from core.results import Failure
 from core.runs import needs_new_run
 from core.stages import Decision
-from core.states import JobStatus, StageStatus, Tally
+from core.states import StageStatus, Tally
 from core.tasks import Claim, Event, NewTask, Outcome, Payload, Released, TaskError, TaskKey, Wakeup
-from infrastructure.database import Database, sql
+from infrastructure.control import PostgresSteering
+from infrastructure.database import Statements, sql
+from infrastructure.joined import Joined
 from infrastructure.rows import (
-    PLAN,
     claim_row,
+    current_row,
     error_text,
     key_columns,
+    named,
     run_row,
     settle_columns,
     settle_events,
     text,
 )
-from infrastructure.turn import PostgresTurn
+from infrastructure.turn import PostgresTurn, add_run
 from infrastructure.upkeep import Upkeep
 from infrastructure.writing import Writer
 
 BUCKET = 128
 
 
-class PostgresStore(Upkeep):
+class PostgresStore(Upkeep, PostgresSteering):
     """core.ports.Store over a Database. Every method is one transaction, and safe to repeat."""
 
-    def __init__(self, database: Database, *, outbox: bool = False) -> None:
+    def __init__(self, database: Statements, *, outbox: bool = False) -> None:
         super().__init__(database, Writer(outbox=outbox))
+
+    def within(self, conn: Connection[Any]) -> PostgresStore:
+        """The same store, whose writes become true with the transaction that is open there."""
+        return PostgresStore(Joined(conn), outbox=self.writer.outbox)
 
     # submitting and moving
 
@@ -49,41 +56,17 @@ class PostgresStore(Upkeep):
         with self.database.transaction() as conn:
             conn.execute(sql("jobs/lock_job"), {"job_id": new.job_id})
             row = conn.execute(sql("jobs/get_current_run"), {"job_id": new.job_id}).fetchone()
-            if row is not None and (
-                row[-1] == new.request or not needs_new_run(run_row(row), force=force)
+            current = None if row is None else current_row(row)
+            if current is not None and (
+                current.request == new.request
+                or not needs_new_run(current.run, force=force, deleting=current.deleting)
             ):
-                yield Submission(run_row(row), is_new=row[-1] == new.request), None
+                yield Submission(current.run, is_new=current.request == new.request), None
                 return
-            run = self._add_run(conn, new, 1 if row is None else run_row(row).number + 1)
+            run = add_run(conn, new, 1 if current is None else current.run.number + 1)
             turn = PostgresTurn(conn, run, self.writer)
             yield Submission(run, is_new=True), turn
             turn.write_events()
-
-    def _add_run(self, conn: Connection[Any], new: NewRun, number: int) -> RunRow:
-        values = {
-            "job_id": new.job_id,
-            "job_type": new.job_type,
-            "number": number,
-            "request": new.request,
-            "plan": PLAN.dump_json(list(new.plan)).decode(),
-            "parameters": text(new.parameters.data),
-            "parameters_ref": new.parameters.ref,
-            "priority": new.priority,
-        }
-        row = conn.execute(sql("jobs/add_run"), values).fetchone()
-        assert row is not None
-        if new.trace is not None:
-            conn.execute(sql("jobs/keep_trace"), {"run_id": row[0], "trace": new.trace})
-        return RunRow(
-            row[0],
-            new.job_id,
-            new.job_type,
-            number,
-            JobStatus.QUEUED,
-            new.plan,
-            new.parameters,
-            new.priority,
-        )
 
     def run(self, run: int) -> RunRow:
         rows = self.database.fetch("jobs/get_run", {"run_id": run})
@@ -144,11 +127,18 @@ class PostgresStore(Upkeep):
         def act(conn: Connection[Any]) -> list[Claim]:
             claims = [claim_row(row) for row in conn.execute(sql(name), values).fetchall()]
             runs = sorted({claim.key.run for claim in claims})
-            if runs:
-                conn.execute(sql("jobs/start_runs"), {"runs": runs})
+            if runs and conn.execute(sql("jobs/start_runs"), {"runs": runs}).fetchall():
+                claims = self._refuse(conn, claims)
             return sorted(claims, key=lambda claim: claim.key)
 
         return self.database.run(act)
+
+    def _refuse(self, conn: Connection[Any], claims: list[Claim]) -> list[Claim]:
+        """Those of the claims that may be kept: the others are of runs that are paused or have ended."""
+        columns = key_columns((claim.key, claim.attempt) for claim in claims)
+        rows = conn.execute(sql("tasks/refuse_claims"), columns).fetchall()
+        refused = {TaskKey(*row) for row in rows}
+        return [claim for claim in claims if claim.key not in refused]
 
     def settle(self, session: UUID, outcomes: Sequence[Outcome]) -> set[TaskKey]:
         values = {"session": session, "published": self.writer.outbox, **settle_columns(outcomes)}
@@ -171,7 +161,7 @@ class PostgresStore(Upkeep):
 
     def add_tasks(self, claim: Claim, session: UUID, tasks: Sequence[NewTask]) -> bool:
         def act(conn: Connection[Any]) -> bool:
-            held = self._hold(conn, claim, session)
+            held = self._planning(conn, claim, session)
             if held is None:
                 return False
             run, queue = claim.key.run, held[1]
@@ -194,26 +184,19 @@ class PostgresStore(Upkeep):
 
         return self.database.run(act)
 
-    def _hold(
-        self, conn: Connection[Any], claim: Claim, session: UUID
-    ) -> tuple[int, QueueName] | None:
-        """The priority and queue of the stage being planned, if this claim still owns its planning."""
-        values = {"session": session, **_named(claim)}
-        row = conn.execute(sql("tasks/hold_planning"), values).fetchone()
-        return None if row is None else (row[0], QueueName(row[1]))
-
     def copy_tasks(
-        self, claim: Claim, session: UUID, source: int, after: int, limit: int
+        self, claim: Claim, session: UUID, source: tuple[int, int], after: int, limit: int
     ) -> int | None:
         def act(conn: Connection[Any]) -> int | None:
-            held = self._hold(conn, claim, session)
+            held = self._planning(conn, claim, session)
             if held is None:
                 return None
             run, stage = claim.key.run, claim.key.stage
             values = {
                 "run_id": run,
                 "stage": stage,
-                "source": source,
+                "source_run": source[0],
+                "source": source[1],
                 "after": after,
                 "limit": limit,
                 "priority": held[0],
@@ -231,12 +214,12 @@ class PostgresStore(Upkeep):
         self, claim: Claim, session: UUID, expected: int | None, *, skip: bool = False
     ) -> bool:
         def act(conn: Connection[Any]) -> bool:
-            held = self._hold(conn, claim, session)
+            held = self._planning(conn, claim, session)
             if held is None:
                 return False
             if skip:
                 self._add_skipped(conn, claim)
-            row = conn.execute(sql("stages/open_stage"), _named(claim)).fetchone()
+            row = conn.execute(sql("stages/open_stage"), named(claim)).fetchone()
             if row is None:
                 return False
             if expected is not None and row[0] != expected:
@@ -244,7 +227,7 @@ class PostgresStore(Upkeep):
                     f"planned again, the stage has {expected} elements, but {row[0]} tasks are written: "
                     "`each` must give the same list whenever it is asked"
                 )
-            conn.execute(sql("tasks/end_planning"), _named(claim))
+            conn.execute(sql("tasks/end_planning"), named(claim))
             opened = Event("stage_planned", claim.key.stage, data={"tasks": 0 if skip else row[0]})
             self.writer.events(conn, [(claim.key.run, opened)])
             return True
@@ -291,11 +274,11 @@ class PostgresStore(Upkeep):
         return self.database.run(act)
 
     def checkpoint(self, claim: Claim, name: str) -> Payload | None:
-        rows = self.database.fetch("tasks/get_checkpoint", {**_named(claim), "name": name})
+        rows = self.database.fetch("tasks/get_checkpoint", {**named(claim), "name": name})
         return Payload(*rows[0]) if rows else None
 
     def keep_checkpoint(self, claim: Claim, name: str, value: Payload) -> None:
-        values = {**_named(claim), "name": name, "value": text(value.data), "ref": value.ref}
+        values = {**named(claim), "name": name, "value": text(value.data), "ref": value.ref}
         self.database.execute("tasks/keep_checkpoint", values)
 
     # what tasks read
@@ -314,12 +297,3 @@ class PostgresStore(Upkeep):
     def failures(self, run: int, stage: int) -> Iterator[Failure]:
         rows = self.database.fetch("tasks/list_failures", {"run_id": run, "stage": stage})
         return (Failure(idx, message) for idx, message in rows)
-
-
-def _named(claim: Claim) -> dict[str, int]:
-    return {
-        "run_id": claim.key.run,
-        "stage": claim.key.stage,
-        "idx": claim.key.idx,
-        "attempt": claim.attempt,
-    }

@@ -11,7 +11,7 @@ from psycopg import Connection
 from core.crashpoints import crashpoint
 from core.ports import Limits, Repairs, Worker
 from core.tasks import Claim, Event, TaskKey
-from infrastructure.database import Database, sql
+from infrastructure.database import Statements, sql
 from infrastructure.rows import ERROR, key_columns
 from infrastructure.writing import Writer, due_rows
 
@@ -19,7 +19,7 @@ from infrastructure.writing import Writer, due_rows
 class Upkeep:
     """Workers come and go here. Every repair is idempotent, takes a bounded chunk, and skips locked rows."""
 
-    def __init__(self, database: Database, writer: Writer) -> None:
+    def __init__(self, database: Statements, writer: Writer) -> None:
         self.database = database
         self.writer = writer
         self._adopted = False

@@ -6,39 +6,64 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from core.batches import Batches
 from core.blobs import Blobs
 from core.crashpoints import arm
+from core.errors import CoreMachineError
+from core.housekeeper import Housekeeper
+from core.housekeeping import Keeping
+from core.identity import Identifier
 from core.insights import Insights
+from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
+from core.removal import Removal
+from core.schedules import Schedules
+from core.templates import Templates
 from core.worker import TaskRunner, WorkerProcess
+from infrastructure.audit import PostgresAudit
+from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
+from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.keys import PostgresKeys
 from infrastructure.migrations import migrate
 from infrastructure.observability import Observability, observe
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
+from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
+from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
+from infrastructure.templates import PostgresTemplateBook
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
+from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
+    from triggers.http.access import Access
 
 log = logging.getLogger(__name__)
+
+OFTEN = 60.0
+"""Chores that are done at least every so many seconds are done with every tick of a timer."""
+DELETE_EVERY = 2.0
+"""Seconds between two looks for deletions that somebody has begun."""
 
 
 @cache
@@ -58,6 +83,11 @@ class Services:
     queue: Queue
     reconciler: Reconciler
     bell: Bell
+    schedules: Schedules
+    templates: Templates
+    batches: Batches
+    removal: Removal
+    housekeeper: Housekeeper
     observability: Observability
 
     def close(self) -> None:
@@ -70,7 +100,8 @@ class Services:
 
 def build(given: Settings, name: str = "coremachine") -> Services:
     """Wire the parts that the settings name."""
-    arm_crashes(given)
+    if given.crash:
+        arm(given.crash)
     dsn = given.database_url.get_secret_value()
     database = Database(dsn, size=given.pool_size, name=name).open()
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
@@ -83,6 +114,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     )
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
+    removal = Removal(machine)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
@@ -93,6 +125,11 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         queue,
         Reconciler(machine, queue, limits),
         bell,
+        Schedules(machine, PostgresScheduleBook(database, store)),
+        Templates(machine, PostgresTemplateBook(database, store)),
+        Batches(machine, PostgresBatchBook(database, store)),
+        removal,
+        Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
         observability,
     )
 
@@ -116,6 +153,14 @@ def blobs(given: Settings) -> Blobs:
     return AzureBlobs(given.storage.get_secret_value(), scratch=given.scratch)
 
 
+def keeping(given: Settings) -> Keeping:
+    return Keeping(
+        jobs=None if given.keep_jobs_days is None else timedelta(days=given.keep_jobs_days),
+        details=timedelta(days=given.keep_details_days),
+        blobs=timedelta(hours=given.keep_temporary_hours),
+    )
+
+
 def options(given: Settings) -> tuple[object, ...]:
     """What services are told of the settings, one value of each of their own kinds."""
     raster = RasterOptions(
@@ -134,14 +179,17 @@ def options(given: Settings) -> tuple[object, ...]:
     return (raster,)
 
 
-def arm_crashes(given: Settings) -> None:
-    if given.crash:
-        arm(given.crash)
-
-
 def prepare(given: Settings) -> list[str]:
     """Bring the database up to date; safe while others run."""
     return migrate(given.database_url.get_secret_value())
+
+
+def database_facts(given: Settings) -> DatabaseFacts:
+    return look_at_database(given.database_url.get_secret_value())
+
+
+def stored_containers(given: Settings) -> list[str]:
+    return look_at_storage(given.storage.get_secret_value())
 
 
 def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
@@ -163,6 +211,25 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
     )
 
 
+class Chore(NamedTuple):
+    """Something that is done again and again; any number of processes may do it at once."""
+
+    name: str
+    act: Callable[[], object]
+    every: float
+
+
+def chores(services: Services) -> list[Chore]:
+    given = services.settings
+    return [
+        Chore("reconciler", services.reconciler.round, given.reconcile_seconds),
+        Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
+        Chore("batches", services.batches.round, given.schedule_seconds),
+        Chore("removal", services.removal.repair, DELETE_EVERY),
+        Chore("housekeeping", services.housekeeper.round, given.housekeeping_seconds),
+    ]
+
+
 _lock = threading.Lock()
 _shared: list[Services] = []
 
@@ -172,8 +239,18 @@ def shared() -> Services:
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(build(settings()))
+            _shared.append(_installed(build(settings())))
         return _shared[0]
+
+
+def _installed(services: Services) -> Services:
+    """With the schedules that the job classes bring."""
+    try:
+        services.schedules.sync()
+    except CoreMachineError:
+        services.close()
+        raise
+    return services
 
 
 # What function_app.py calls
@@ -212,12 +289,21 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """One round of repair, and what was promised is sent."""
-    shared().reconciler.round()
+    """What is done by the second: a host without threads of its own comes by now and then."""
+    for chore in chores(shared()):
+        if chore.every <= OFTEN:
+            chore.act()
 
 
-def web_app() -> Any:
-    """The ASGI app, imported only when the first request comes."""
+def clean_up() -> None:
+    """What is done by the hour."""
+    for chore in chores(shared()):
+        if chore.every > OFTEN:
+            chore.act()
+
+
+def web_app(host: str | None = None) -> Any:
+    """The ASGI app, imported only when the first request comes. `host`: where we listen; None: a platform does it."""
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
@@ -227,6 +313,7 @@ def web_app() -> Any:
 
     services = shared()
     given, machine = services.settings, services.machine
+    keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
     reader = PostgresReader(services.database)
     return create_app(
         WebServices(
@@ -240,9 +327,17 @@ def web_app() -> Any:
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            access=access(given, keys, host),
+            keys=keys,
+            audit=PostgresAudit(services.database),
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            schedules=services.schedules,
+            templates=services.templates,
+            batches=services.batches,
+            housekeeper=services.housekeeper,
+            development=given.development,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
@@ -257,35 +352,49 @@ def web_app() -> Any:
     )
 
 
-def serve_metrics(host: str, port: int) -> None:
-    """For a worker without the web app: its metrics at a port of their own."""
-    shared().observability.meter.serve(host, port)
+def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
+    """Who may call, and how callers are known. Raises UnsafeAddress."""
+    from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
+    from triggers.listening import mode_for  # noqa: PLC0415
+
+    rates = Rates(
+        given.caller_rate,
+        given.caller_burst,
+        given.address_rate,
+        given.address_burst,
+        given.failed_logins,
+    )
+    mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
+    return Access(mode, (keys, *_tokens(given)), rates)
 
 
-class WebServer:
-    """The web app under uvicorn, in a thread, so that signals stay with whoever started it."""
+def _tokens(given: Settings) -> list[Identifier]:
+    if given.entra_tenant is None:
+        return []
+    from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
+    from infrastructure.jwks import Jwks  # noqa: PLC0415
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.run, name="web", daemon=True)
+    expected = Expected(given.issuers(), given.audiences(), given.roles())
+    return [EntraTokens(Jwks(given.keys_url()), expected)]
 
-    def start(self) -> None:
-        self._thread.start()
 
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(5)
+@contextmanager
+def key_store(given: Settings) -> Generator[PostgresKeys]:
+    """Where API keys are kept, for whoever has the database: it is brought up to date first."""
+    prepare(given)
+    database = Database(given.database_url.get_secret_value(), size=2, name="keys").open()
+    try:
+        yield PostgresKeys(database)
+    finally:
+        database.close()
+
+
+def job_type(given: Settings, name: str) -> str:
+    """The name of an installed job type, as it is today."""
+    return _registry(given)[name].job_type
 
 
 def web_server(host: str, port: int) -> WebServer:
-    import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
-
-    config = uvicorn.Config(
-        web_app(),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
-    return WebServer(uvicorn.Server(config))
+    """The web app, to be started at an address."""
+    proxies = list(shared().settings.trusted_proxies())
+    return WebServer(web_app(host), host, port, proxies)

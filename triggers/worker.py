@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 from core.errors import CoreMachineError, ServiceUnavailable
@@ -16,6 +17,7 @@ from core.reconciler import Periodic
 from core.worker import WorkerProcess, pause
 from triggers import logs, wiring
 from triggers.memory import few_arenas
+from triggers.web_server import WebServer
 
 log = logging.getLogger("coremachine.worker")
 
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Service:
-    """One worker process: slots, repair, relay, and the web app when it has a port."""
+    """One worker process: slots, repair, scheduler, relay, and the web app when it has a port."""
 
     def __init__(self, services: wiring.Services, asked: argparse.Namespace) -> None:
         self.services = services
@@ -65,12 +67,13 @@ class Service:
     def serve(self, stop: threading.Event) -> int:
         web = wiring.web_server(self.asked.host, self.asked.port) if self.asked.port else None
         self.process.start()
-        repair = Periodic(
-            "reconciler", self.services.reconciler.round, self.services.settings.reconcile_seconds
-        )
-        repair.start()
         if self.asked.metrics_port:
-            wiring.serve_metrics(self.asked.host, self.asked.metrics_port)
+            meter = self.services.observability.meter
+            meter.serve(self.asked.host, self.asked.metrics_port)
+        chores = [
+            Periodic(chore.name, chore.act, chore.every).start()
+            for chore in wiring.chores(self.services)
+        ]
         self._start_relay(stop)
         if web is not None:
             web.start()
@@ -81,16 +84,22 @@ class Service:
         )
         while not stop.wait(1.0):
             pass  # a signal that another thread received is handled here, when this thread wakes up
-        return self._stop(self.process, repair, web)
+        return self._stop(self.process, chores, web)
 
-    def _stop(self, process: WorkerProcess, repair: Periodic, web: wiring.WebServer | None) -> int:
+    def _stop(
+        self,
+        process: WorkerProcess,
+        chores: Sequence[Periodic],
+        web: WebServer | None,
+    ) -> int:
         log.info(
             "stopping: no new tasks; running ones have %.0f s", self.services.settings.grace_seconds
         )
         if web is not None:
             web.stop()
         ended = process.drain(self.services.settings.grace_seconds)
-        repair.stop()
+        for chore in chores:
+            chore.stop()
         self.services.close()
         log.info("stopped")
         return 0 if ended else 1

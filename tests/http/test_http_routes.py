@@ -16,13 +16,17 @@ SAMPLES = {
     "task_id": "12-0-345",
     "job_type": "hello_world",
     "name": "docs.css",
+    "key_id": "0123456789ab",
     "collection_id": "hills",
     "item_id": "a",
     "zone": "bronze",
     "container": "bronze-rasters",
     "path": "dem.tif",
     "upload_id": "abc",
-    "number": "0",
+    "batch_id": "7",
+    "process_id": "hello_world",
+    "number": "1",
+    "stage": "review",
     "collection": "hills",
     "item": "a",
     "search": "ab",
@@ -84,7 +88,7 @@ async def reached(app: WebApp, method: str, path: str) -> str:
         await app(scope, receive, send)
 
     transport = httpx.ASGITransport(noting)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         await client.request(method, path)
     return scopes[0]["route"].path_format
 

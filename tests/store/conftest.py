@@ -14,7 +14,10 @@ from infrastructure.database import Database
 from tests.store.desk import Desk, MemoryDesk, PostgresDesk
 from tests.support.services import fresh_database
 
-TABLES = "jobs, runs, stages, tasks, checkpoints, events, sessions, outbox, quarantine, task_logs"
+TABLES = (
+    "jobs, runs, stages, tasks, checkpoints, events, sessions, outbox, quarantine, task_logs, "
+    "schedules, schedule_ticks, templates, template_uses, batches, batch_jobs"
+)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("core", "jobs", "services", "infrastructure", "triggers")
+PACKAGES = ("coremachine_client", "core", "jobs", "services", "infrastructure", "triggers")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
 
 SPEAKERS = {
@@ -35,10 +35,15 @@ SPEAKERS = {
     "xarray": ("services",),
     "zarr": ("services",),
     "cfgrib": ("services",),
+    "jwt": ("infrastructure",),
     "fastapi": ("triggers",),
     "starlette": ("triggers",),
     "uvicorn": ("triggers",),
     "stac_fastapi": ("triggers",),
+    "httpx": ("coremachine_client",),
+    "httpx_sse": ("coremachine_client",),
+    "typer": ("triggers/cli",),
+    "yaml": ("triggers/cli",),
 }
 """Which part of the product imports a package; no other part may."""
 

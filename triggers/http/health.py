@@ -47,6 +47,11 @@ class Health(BaseModel):
     status: Verdict
     components: dict[str, Component]
 
+    def outline(self) -> Health:
+        """Without the details."""
+        hidden = {n: c.model_copy(update={"detail": ""}) for n, c in self.components.items()}
+        return self.model_copy(update={"components": hidden})
+
 
 class Degraded(Exception):
     """A probe's way to say that its component works, but not as it should."""

@@ -14,6 +14,7 @@ from core.ports import Submission
 from core.reading import JobFilter
 from core.states import JobStatus, TaskStatus
 from core.views import JobPage, JobView, PlanLine, TaskDetail, TaskPage
+from triggers.http.actor import TheActor
 from triggers.http.requests import (
     Cursor,
     Hours,
@@ -101,6 +102,7 @@ def submit(
     parameters: Parameters,
     machine: TheMachine,
     insights: TheInsights,
+    actor: TheActor,
     response: Response,
     force: Annotated[bool, Query(description="Run a job again that has ended.")] = False,
     dry_run: Annotated[bool, Query(description="Check, and say what would happen.")] = False,
@@ -110,7 +112,7 @@ def submit(
     if dry_run:
         response.status_code = 200
         return _preview(job, insights.status_of(job.fingerprint))
-    return _submitted(job, machine.submit(job, force=force))
+    return _submitted(job, machine.submit(job, force=force, by=actor))
 
 
 @router.get("/status/{job_id}")

@@ -1,16 +1,16 @@
--- The result is that of the last stage; the error is the first failure of a stage that did not hold.
+-- The result is that of the last stage; the error is the one given, else the first failure of a stage that did not hold.
 update app.runs r
 set status = %(status)s,
     finished_at = clock_timestamp(),
     started_at = coalesce(r.started_at, clock_timestamp()),
     result = done.result,
     result_ref = done.result_ref,
-    error = case when %(status)s = 'failed' then failed.error end
+    error = coalesce(%(why)s::jsonb, case when %(status)s = 'failed' then failed.error end)
 from (values (1)) as one (row)
 left join lateral (
     select t.result, t.result_ref
     from app.tasks t
-    where t.run_id = %(run_id)s and t.stage = %(last)s and t.idx = 0 and t.status = 'completed' and %(has_result)s
+    where t.run_id = %(home)s and t.stage = %(last)s and t.idx = 0 and t.status = 'completed' and %(has_result)s
 ) done on true
 left join lateral (
     select t.error || jsonb_build_object('stage', s.name, 'task',

@@ -15,7 +15,7 @@ create table app.task_logs (
     kept_at  timestamptz not null default clock_timestamp(),
     primary key (run_id, stage, idx, attempt, number)
 );
-comment on table app.task_logs is 'What tasks wrote to their logs: of every attempt the last lines. May be deleted by kept_at.';
+comment on table app.task_logs is 'What tasks wrote to their logs: of every attempt the last lines. Removed by kept_at.';
 comment on column app.task_logs.at is 'By the clock of the worker that wrote the line.';
 comment on column app.task_logs.id is 'Rises with every line of a run in the order of commits, so that whoever reads on misses none.';
 create index task_logs_in_order on app.task_logs (run_id, id);

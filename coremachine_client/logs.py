@@ -1,0 +1,39 @@
+"""The log lines that tasks wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from coremachine_client.jobs import JobRef, id_of
+from coremachine_client.models import Answer
+from coremachine_client.transport import Transport
+
+
+class LogLine(Answer):
+    """A line that a task logged."""
+
+    at: datetime | None = None
+    level: str = ""
+    message: str = ""
+    task_id: str | None = None
+    attempt: int | None = None
+
+
+class LogVerbs:
+    """What a client can ask about logs."""
+
+    transport: Transport
+
+    def logs(
+        self,
+        job: JobRef,
+        *,
+        task_id: str | None = None,
+        after: int | None = None,
+        page_size: int = 100,
+    ) -> Iterator[LogLine]:
+        """What the job's tasks logged, oldest first."""
+        path = f"/api/jobs/{id_of(job)}/logs"
+        found = self.transport.pages(path, "logs", task_id=task_id, after=after, limit=page_size)
+        return map(LogLine.model_validate, found)
