@@ -27,6 +27,8 @@ POINTS = frozenset(
         "expand.before_open",
         "outbox.before_send",
         "outbox.after_send",
+        "webhook.before_send",
+        "webhook.after_send",
         "blob.staged",
         "blob.copied",
         "reconcile.before_close",

@@ -226,6 +226,36 @@ class ServiceUnavailable(CoreMachineError):
     code, status, retryable = "service_unavailable", 503, True
 
 
+class ProcessDied(CoreMachineError):
+    """The process that ran the task died, and nothing else did: the task's own code, or a library of it, crashed."""
+
+    code, retryable = "process_died", True
+
+
+class TaskTimeout(CoreMachineError):
+    """The task said nothing for longer than its stage's timeout, and was stopped."""
+
+    code, retryable = "task_timeout", True
+
+
+class OutOfMemory(CoreMachineError):
+    """The task wanted more memory than one task may have. The second time in a row it fails for good."""
+
+    code, retryable = "out_of_memory", True
+
+
+class ScratchFull(CoreMachineError):
+    """The disk for temporary files was full. Another worker, or this one later, may have room."""
+
+    code, retryable = "scratch_full", True
+
+
+class NotImportable(CoreMachineError):
+    """The process for heavy tasks cannot import the job's module by its name."""
+
+    code = "not_importable"
+
+
 class RetryLater(CoreMachineError):
     """Raise inside a task to try again after a delay without counting an attempt."""
 

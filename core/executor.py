@@ -27,6 +27,7 @@ from core.held import Held
 from core.inputs import Inputs
 from core.job import JobBase
 from core.machine import CoreMachine
+from core.mishaps import understood
 from core.plan import origin_of
 from core.planner import Planner
 from core.ports import RunRow
@@ -67,10 +68,18 @@ class Assignment:
 
 
 class Executor:
-    """Turns a claim into an ending. Safe to share between threads."""
+    """Turns a claim into an ending, in this process. Safe to share between threads."""
 
-    def __init__(self, machine: CoreMachine, session: UUID, held: Held) -> None:
+    def __init__(
+        self,
+        machine: CoreMachine,
+        session: UUID,
+        held: Held,
+        renewed: Callable[[Claim], None] = lambda claim: None,
+    ) -> None:
+        """`renewed` hears of every lease that a report has renewed."""
         self.machine = machine
+        self.renewed = renewed
         self.store = machine.store
         self.values = machine.values
         self.watch = machine.watch
@@ -82,31 +91,43 @@ class Executor:
 
     def run(self, claim: Claim) -> Ending | None:
         """How the attempt ended; None when a planning task has already said so itself."""
-        try:
-            work = self._assignment(claim.key.run)
-            stage = work.job.stage(work.run.plan[claim.key.stage].name)
-        except CoreMachineError as error:
-            return self._unrunnable(claim, error)
-        if stage is None:
-            return self._unrunnable(claim, None)
+        match self.assigned(claim):
+            case (work, stage):
+                return self.watched(work, stage, claim, lambda: self._run(work, stage, claim))
+            case ending:
+                return ending
+
+    def watched(
+        self, work: Assignment, stage: AnyStage, claim: Claim, act: Callable[[], Ending | None]
+    ) -> Ending | None:
+        """Run the attempt, here or elsewhere: it is measured and traced, and what is logged says what it is about."""
         began, mark = time.monotonic(), self._mark(work, stage, claim)
         with at_task(mark), self.watch.tracer.task(mark, work.trace) as span:
-            ending = self._ended(work, stage, claim)
+            ending = act()
             _tell(span, ending)
         seconds = time.monotonic() - began
         self.watch.meter.task_ended(mark.job_type, mark.stage, outcome_of(ending), seconds)
         return ending
 
-    def _ended(self, work: Assignment, stage: AnyStage, claim: Claim) -> Ending | None:
+    def assigned(self, claim: Claim) -> tuple[Assignment, AnyStage] | Ending:
+        """The job and the stage that the claim is of; how the attempt ends where this code has none."""
+        try:
+            work = self._assignment(claim.key.run)
+            stage = work.job.stage(work.run.plan[claim.key.stage].name)
+        except CoreMachineError as error:
+            return self._unrunnable(claim, error)
+        return self._unrunnable(claim, None) if stage is None else (work, stage)
+
+    def _run(self, work: Assignment, stage: AnyStage, claim: Claim) -> Ending | None:
         try:
             if claim.key.idx == PLAN:
                 return self.planner.plan(work.run, work.job, stage, claim)
             return self._call(work, stage, claim)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; here it becomes an ending
-            return ending_of(error, stage.retry, claim)
+            return ending_of(understood(error), stage.retry, claim)
 
     def _mark(self, work: Assignment, stage: AnyStage, claim: Claim) -> Mark:
-        run, scribe = work.run, self.watch.scribe
+        run = work.run
         return Mark(
             run.job_id,
             run.job_type,
@@ -115,7 +136,7 @@ class Executor:
             claim.queue,
             claim.key,
             claim.attempt,
-            None if scribe is None else scribe.keep,
+            self.watch.keep,
         )
 
     def _assignment(self, run: int) -> Assignment:
@@ -183,9 +204,9 @@ class _Reporter:
             return
         self.last = now
         try:
-            if not self.executor.store.renew(
-                self.claim, self.executor.session, fraction, note[:200]
-            ):
+            if self.executor.store.renew(self.claim, self.executor.session, fraction, note[:200]):
+                self.executor.renewed(self.claim)
+            else:
                 self.executor.held.lose([self.claim.key])
         except ServiceUnavailable as error:
             log.info("progress of %s not reported: %s", self.claim.key, error)

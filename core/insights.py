@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
@@ -213,6 +214,10 @@ class Insights:
         yield from (alert for queue in queues if (alert := _late(queue)) is not None)
         if set_aside := self.reader.quarantined():
             yield _alert("quarantine", f"{set_aside} messages could not be read and are set aside.")
+        for hook in self.reader.failing_webhooks():
+            why = hook.reason or f"{hook.failures} attempts in a row have failed"
+            host = urlsplit(hook.url).hostname  # the rest of the address may be a secret
+            yield _alert("webhook_down", f"webhook {hook.webhook} to {host}: {why}.")
         for module, reason in self.registry.broken.items():
             yield _alert("broken_job_module", f"{module} cannot be used: {reason}")
 

@@ -28,6 +28,7 @@ from core.tasks import (
     NewTask,
     Outcome,
     Payload,
+    TaskError,
     TaskKey,
     Wakeup,
 )
@@ -259,6 +260,12 @@ class MemoryStore(MemorySteering):
                 return
             if task is not None and (task.status, task.attempt) == fence:
                 self.books.put(self.books.checkpoints, (claim.key, name), value)
+
+    def error_before(self, claim: Claim) -> TaskError | None:
+        with self.books.changed:
+            task = self.books.task(claim.key)
+            fence = (TaskStatus.PROCESSING, claim.attempt)
+            return task.error if task is not None and (task.status, task.attempt) == fence else None
 
     # what tasks read
 

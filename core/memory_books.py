@@ -63,6 +63,10 @@ class MemoryTask:
     failures: int = 0
     lost: int = 0
     """Attempts lost in company, so that nobody knows whose fault it was."""
+    mark: int = 0
+    """How many checkpoints it had when its worker was last lost."""
+    stalled: int = 0
+    """Times in a row that it was lost with its worker and had kept nothing new."""
     alone: bool = False
     """Whether the claim took this task and no other."""
     session: UUID | None = None
@@ -103,6 +107,8 @@ class Books:
         self.sessions: dict[UUID, tuple[Worker, datetime]] = {}
         self.outbox: dict[int, tuple[QueueName, Wakeup]] = {}
         self.quarantine: dict[int, tuple[str, str, bytes, str]] = {}
+        self.tell: Callable[[MemoryEvent], None] = lambda event: None
+        """Who hears of every event, in the transaction that records it."""
         self.ahead = timedelta(0)
         self._numbers = 0
         self._undo: list[Callable[[], None]] = []
@@ -181,7 +187,9 @@ class Books:
         job = self.jobs[job_id]
         number = job.events + 1
         self.put(self.jobs, job_id, replace(job, events=number))
-        self.put(self.events[job_id], number, MemoryEvent(number, run, self.now(), event))
+        told = MemoryEvent(number, run, self.now(), event)
+        self.put(self.events[job_id], number, told)
+        self.tell(told)
 
     # reading
 

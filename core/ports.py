@@ -171,6 +171,8 @@ class Limits:
     """Seconds without a heartbeat after which a worker is taken for dead."""
     lost_after: float = 60.0
     """Seconds after which a published message that nobody claimed is sent again."""
+    leeway: float = 5.0
+    """Seconds that a living worker has to end an overdue task of the heavy queue itself, and to say why."""
     chunk: int = 500
 
 
@@ -238,6 +240,10 @@ class Store(Steering, Protocol):
     def decide_gate(self, key: TaskKey, decision: Decision) -> bool: ...
     def checkpoint(self, claim: Claim, name: str) -> Payload | None: ...
     def keep_checkpoint(self, claim: Claim, name: str, value: Payload) -> None: ...
+
+    def error_before(self, claim: Claim) -> TaskError | None:
+        """Why the attempt before this one failed; None when it did not, or is not known to have."""
+        ...
 
     # what tasks read
     def results(

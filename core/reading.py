@@ -92,6 +92,16 @@ class JobFilter:
     prefix: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailingWebhook:
+    """A webhook whose circuit is open, or that has been disabled."""
+
+    webhook: UUID
+    url: str
+    failures: int
+    reason: str | None
+
+
 class Reader(Protocol):
     """Reads what the machine wrote. Lists go by key, never by offset, so a page costs the same everywhere."""
 
@@ -137,4 +147,8 @@ class Reader(Protocol):
         ...
 
     def quarantined(self) -> int: ...
+    def failing_webhooks(self) -> list[FailingWebhook]:
+        """Those that are not told anything because their targets do not take it."""
+        ...
+
     def missing_migrations(self) -> list[str]: ...

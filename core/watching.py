@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,7 +11,7 @@ from core.ports import Repairs
 from core.scribe import Scribe
 from core.states import JobStatus
 from core.tasks import Again, Asked, Completed, Ending, Failed, Released
-from core.whereabouts import Mark
+from core.whereabouts import Line, Mark
 
 PLANNED = "planned"
 
@@ -115,6 +116,8 @@ class Watch:
     meter: Meter = field(default_factory=NoMeter)
     tracer: Tracer = field(default_factory=NoTracer)
     scribe: Scribe | None = None
+    keep: Callable[[Mark, Line], None] | None = None
+    """Takes what tasks log: the scribe's, or in a process of a heavy task what sends it to the worker."""
 
 
 def outcome_of(ending: Ending | None) -> str:

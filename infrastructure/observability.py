@@ -35,7 +35,8 @@ def observe(given: Settings, database: Database, pools: Mapping[str, Database]) 
     scales = PostgresScales(database, dead_after=given.dead_after_seconds)
     meter.add(LoadCollector(scales))
     meter.add(PoolCollector(pools))
-    watch = Watch(meter, _tracer(given), Scribe(logs))
+    scribe = Scribe(logs)
+    watch = Watch(meter, _tracer(given), scribe, scribe.keep)
     return Observability(watch, meter, scales, logs)
 
 

@@ -12,10 +12,11 @@ from pydantic_core import from_json
 
 from core.plan import PlannedStage
 from core.queues import QueueName
-from core.reading import JobFilter, JobRecord, StageRecord, TaskCount, TaskRecord
+from core.reading import FailingWebhook, JobFilter, JobRecord, StageRecord, TaskCount, TaskRecord
 from core.states import TaskStatus
 from core.tasks import Payload, TaskKey
 from core.views import EventView, JobLine, QueueView, RunLine, WorkerView
+from core.webhooks import OPENS_AFTER
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrations
 from infrastructure.rows import ERROR, PLAN, run_row
@@ -111,6 +112,10 @@ class PostgresReader:
 
     def quarantined(self) -> int:
         return self.database.fetch("insights/count_quarantined", {})[0][0]
+
+    def failing_webhooks(self) -> list[FailingWebhook]:
+        rows = self.database.fetch("webhooks/list_failing", {"opens_after": OPENS_AFTER})
+        return [FailingWebhook(*row) for row in rows]
 
     def missing_migrations(self) -> list[str]:
         try:

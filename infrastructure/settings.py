@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.blobs import CONTAINER, Zone
+from core.guard import UrlRules
 from core.identity import Role
 from core.queues import QueueName
 
@@ -53,6 +55,10 @@ class Settings(BaseSettings):
     """How many short tasks a worker process runs side by side."""
     heavy_slots: int = Field(default=1, ge=0, le=16)
     """How many long tasks a worker process runs side by side."""
+    heavy_memory_mb: int | None = Field(default=None, ge=64)
+    """Megabytes of memory that a long task may use; unset, the slots share three quarters of the machine's."""
+    heavy_tasks: int = Field(default=200, ge=1)
+    """After how many tasks a process that runs long ones is replaced by a fresh one."""
     batch: int = Field(default=500, ge=1, le=5000)
     """How many short tasks a slot claims at once at most."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)
@@ -75,7 +81,7 @@ class Settings(BaseSettings):
     """After how many hours a temporary blob is removed whose writer is gone."""
     development: bool = False
     """Whether an operator may drop every job and begin anew."""
-    grace_seconds: float = Field(default=20.0, ge=0)
+    grace_seconds: float = Field(default=8.0, ge=0)
     """How long running tasks may go on after SIGTERM before they are given back."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """The largest request body that is accepted, in bytes."""
@@ -111,6 +117,18 @@ class Settings(BaseSettings):
     """The currency of these prices."""
     crash: str = ""
     """A crash point to arm, as `name:n[:signal]`. For tests only."""
+    webhook_senders: int = Field(default=16, ge=0, le=64)
+    """How many webhook deliveries a process sends side by side; 0: none."""
+    webhook_keep_days: int = Field(default=30, ge=1, le=3650)
+    """After how many days a delivery is forgotten, delivered or not."""
+    public_url: str = ""
+    """Where this installation is reached, as `https://example.org`: what links in messages begin with."""
+    url_plain_http: bool = False
+    """Whether URLs that users give may be http."""
+    url_ports: str = "443,8443"
+    """The ports of public addresses that such URLs may name, comma separated; 80 too where http is allowed."""
+    url_networks: str = ""
+    """Networks that such URLs may lead to though they are not public, comma separated, on any port."""
     tiles: bool = True
     """Whether the web app shows rasters as tiles, previews and values."""
     tile_rasters: int = Field(default=24, ge=1, le=200)
@@ -185,6 +203,35 @@ class Settings(BaseSettings):
             if not TARGET.fullmatch(name):
                 raise ValueError(f"{name!r} is no zone and no container, as bronze or silver-masks")
         return text
+
+    @field_validator("url_networks")
+    @classmethod
+    def names_networks(cls, text: str) -> str:
+        for name in _names(text):
+            ip_network(name)
+        return text
+
+    @field_validator("url_ports")
+    @classmethod
+    def names_ports(cls, text: str) -> str:
+        for name in _names(text):
+            if not 0 < int(name) < 65_536:
+                raise ValueError(f"{name} is no port")
+        return text
+
+    @field_validator("public_url")
+    @classmethod
+    def without_end(cls, text: str) -> str:
+        if text and not text.startswith(("https://", "http://")):
+            raise ValueError("begin it with https://")
+        return text.rstrip("/")
+
+    def url_rules(self) -> UrlRules:
+        return UrlRules(
+            plain_http=self.url_plain_http,
+            networks=tuple(ip_network(name) for name in _names(self.url_networks)),
+            ports=frozenset(int(name) for name in _names(self.url_ports)),
+        )
 
     def queue_names(self) -> dict[QueueName, str]:
         return {

@@ -22,6 +22,7 @@ from infrastructure.control import PostgresSteering
 from infrastructure.database import Statements, sql
 from infrastructure.joined import Joined
 from infrastructure.rows import (
+    ERROR,
     claim_row,
     current_row,
     error_text,
@@ -127,11 +128,17 @@ class PostgresStore(Upkeep, PostgresSteering):
         def act(conn: Connection[Any]) -> list[Claim]:
             claims = [claim_row(row) for row in conn.execute(sql(name), values).fetchall()]
             runs = sorted({claim.key.run for claim in claims})
-            if runs and conn.execute(sql("jobs/start_runs"), {"runs": runs}).fetchall():
+            if runs and self._start(conn, runs):
                 claims = self._refuse(conn, claims)
             return sorted(claims, key=lambda claim: claim.key)
 
         return self.database.run(act)
+
+    def _start(self, conn: Connection[Any], runs: list[int]) -> bool:
+        """Begin what was only queued; whether there are runs of which nothing may be begun."""
+        rows = conn.execute(sql("jobs/start_runs"), {"runs": runs}).fetchall()
+        self.writer.tell(conn, [(job, number) for run, job, number in rows if run is None])
+        return any(run is not None for run, _, _ in rows)
 
     def _refuse(self, conn: Connection[Any], claims: list[Claim]) -> list[Claim]:
         """Those of the claims that may be kept: the others are of runs that are paused or have ended."""
@@ -280,6 +287,10 @@ class PostgresStore(Upkeep, PostgresSteering):
     def keep_checkpoint(self, claim: Claim, name: str, value: Payload) -> None:
         values = {**named(claim), "name": name, "value": text(value.data), "ref": value.ref}
         self.database.execute("tasks/keep_checkpoint", values)
+
+    def error_before(self, claim: Claim) -> TaskError | None:
+        rows = self.database.fetch("tasks/get_error", named(claim))
+        return TaskError(**ERROR.validate_json(rows[0][0])) if rows and rows[0][0] else None
 
     # what tasks read
 

@@ -66,6 +66,7 @@ class Upkeep:
         values = {
             "dead_after": limits.dead_after,
             "lost_after": limits.lost_after,
+            "leeway": limits.leeway,
             "chunk": limits.chunk,
             "published": self.writer.outbox,
         }

@@ -17,8 +17,11 @@ from uuid import uuid4
 
 from core.batches import Batches
 from core.blobs import Blobs
+from core.courier import Courier, Pump
 from core.crashpoints import arm
 from core.errors import CoreMachineError
+from core.execution import Apart
+from core.executor import Executor
 from core.housekeeper import Housekeeper
 from core.housekeeping import Keeping
 from core.identity import Identifier
@@ -32,14 +35,18 @@ from core.registry import Registry, discover
 from core.removal import Removal
 from core.schedules import Schedules
 from core.templates import Templates
+from core.watching import Watch
+from core.webhook_desk import WebhookDesk
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
+from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
 from infrastructure.keys import PostgresKeys
+from infrastructure.mailroom import PostgresMailroom
 from infrastructure.migrations import migrate
 from infrastructure.observability import Observability, observe
 from infrastructure.outbox import PostgresOutbox
@@ -60,6 +67,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TICK = 3.0
+"""Seconds of a timer's round in which webhooks are served."""
 OFTEN = 60.0
 """Chores that are done at least every so many seconds are done with every tick of a timer."""
 DELETE_EVERY = 2.0
@@ -89,8 +98,11 @@ class Services:
     removal: Removal
     housekeeper: Housekeeper
     observability: Observability
+    webhooks: WebhookDesk
+    pump: Pump
 
     def close(self) -> None:
+        self.pump.stop()
         self.observability.close()
         self.queue.close()
         self.bell.close()
@@ -100,27 +112,25 @@ class Services:
 
 def build(given: Settings, name: str = "coremachine") -> Services:
     """Wire the parts that the settings name."""
-    if given.crash:
-        arm(given.crash)
+    arm_crashes(given)
     dsn = given.database_url.get_secret_value()
     database = Database(dsn, size=given.pool_size, name=name).open()
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
-    registry = _registry(given)
-    catalog = PgstacCatalog(catalog_database)
     observability = observe(given, database, {"jobs": database, "catalog": catalog_database})
-    machine = CoreMachine(
-        registry, store, blobs(given), catalog, options(given), observability.watch
-    )
+    machine = _machine(given, store, catalog_database, observability.watch)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
+    desk = WebhookDesk(
+        PostgresMailroom(database), GuardedCaller(given.url_rules()), machine.registry
+    )
     removal = Removal(machine)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
         database,
         catalog_database,
-        registry,
+        machine.registry,
         machine,
         queue,
         Reconciler(machine, queue, limits),
@@ -131,7 +141,33 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         removal,
         Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
         observability,
+        desk,
+        _pump(given, desk, bell),
     )
+
+
+def _pump(given: Settings, desk: WebhookDesk, bell: Bell) -> Pump:
+    courier = Courier(desk.mailroom, desk.caller, given.public_url)
+    return Pump(courier, bell, senders=given.webhook_senders, keep_days=given.webhook_keep_days)
+
+
+def _machine(
+    given: Settings, store: PostgresStore, catalog_database: Database, watch: Watch
+) -> CoreMachine:
+    catalog = PgstacCatalog(catalog_database)
+    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given), watch)
+
+
+TASK_CONNECTIONS = 4
+
+
+def task_machine(given: Settings, watch: Watch) -> CoreMachine:
+    """What a process that runs one task at a time needs, with clients of its own. It ends with the process."""
+    dsn = given.database_url.get_secret_value()
+    database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
+    catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
+    store = PostgresStore(database.open(), outbox=given.service_bus is not None)
+    return _machine(given, store, catalog_database.open(), watch)
 
 
 def _registry(given: Settings) -> Registry:
@@ -179,6 +215,11 @@ def options(given: Settings) -> tuple[object, ...]:
     return (raster,)
 
 
+def arm_crashes(given: Settings) -> None:
+    if given.crash:
+        arm(given.crash)
+
+
 def prepare(given: Settings) -> list[str]:
     """Bring the database up to date; safe while others run."""
     return migrate(given.database_url.get_secret_value())
@@ -192,7 +233,13 @@ def stored_containers(given: Settings) -> list[str]:
     return look_at_storage(given.storage.get_secret_value())
 
 
-def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
+def worker_process(
+    services: Services,
+    role: str,
+    slots: dict[QueueName, int],
+    apart: Callable[[Executor], Apart] | None = None,
+) -> WorkerProcess:
+    """`apart`: where tasks of the heavy queue run, when not in this process."""
     given = services.settings
     worker = Worker(
         uuid4(),
@@ -208,6 +255,7 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
         slots,
         beat=given.heartbeat_seconds,
         largest=given.batch,
+        apart=apart,
     )
 
 
@@ -234,12 +282,12 @@ _lock = threading.Lock()
 _shared: list[Services] = []
 
 
-def shared() -> Services:
+def shared(given: Settings | None = None) -> Services:
     """The services of this process, built when first needed: a queue-only instance never makes a web app."""
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(_installed(build(settings())))
+            _shared.append(_installed(build(given or settings())))
         return _shared[0]
 
 
@@ -293,6 +341,7 @@ def tick() -> None:
     for chore in chores(shared()):
         if chore.every <= OFTEN:
             chore.act()
+    shared().pump.run_for(TICK)
 
 
 def clean_up() -> None:
@@ -333,6 +382,7 @@ def web_app(host: str | None = None) -> Any:
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            webhooks=services.webhooks,
             schedules=services.schedules,
             templates=services.templates,
             batches=services.batches,

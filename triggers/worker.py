@@ -6,16 +6,23 @@ import argparse
 import logging
 import signal
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 
 from core.errors import CoreMachineError, ServiceUnavailable
+from core.execution import Apart
+from core.executor import Executor
 from core.queues import QueueName
 from core.reconciler import Periodic
 from core.worker import WorkerProcess, pause
 from triggers import logs, wiring
+from triggers.heavy.executor import HeavyExecutor
+from triggers.heavy.nursery import Nursery
+from triggers.heavy.scratch import Scratch
 from triggers.memory import few_arenas
 from triggers.web_server import WebServer
 
@@ -31,6 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     few_arenas()
     given = wiring.settings()
     logs.set_up(given.log_level, given.log_format)
+    scratch = Scratch.take(given.scratch)
+    nursery = Nursery(given.jobs, scratch.folder)
+    if QueueName.HEAVY in asked.queues:
+        nursery.begin()
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -38,20 +49,32 @@ def main(arguments: list[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
+    tempfile.tempdir = str(scratch.folder)  # what a killed worker leaves, the next one finds
     try:
         _prepare(stop)
-        services = wiring.shared()
+        services = wiring.shared(given.model_copy(update={"scratch": scratch.folder}))
         logs.set_up(given.log_level, given.log_format, services.machine.watch.tracer.carried)
-        return Service(services, asked).serve(stop)
+        heavy = partial(
+            HeavyExecutor, settings=given, slots=given.heavy_slots, scratch=scratch, nursery=nursery
+        )
+        return Service(services, asked, heavy).serve(stop)
     except CoreMachineError as error:
         log.error("%s", error)  # noqa: TRY400 - said to a person, without a traceback
         return 1
+    finally:
+        nursery.close()
+        scratch.close()
 
 
 class Service:
     """One worker process: slots, repair, scheduler, relay, and the web app when it has a port."""
 
-    def __init__(self, services: wiring.Services, asked: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        services: wiring.Services,
+        asked: argparse.Namespace,
+        heavy: Callable[[Executor], Apart],
+    ) -> None:
         self.services = services
         self.asked = asked
         given = services.settings
@@ -61,7 +84,7 @@ class Service:
             QueueName.HEAVY: given.heavy_slots,
         }
         self.process = wiring.worker_process(
-            services, "worker", {q: counts[q] for q in asked.queues}
+            services, "worker", {q: counts[q] for q in asked.queues}, heavy
         )
 
     def serve(self, stop: threading.Event) -> int:
@@ -74,6 +97,7 @@ class Service:
             Periodic(chore.name, chore.act, chore.every).start()
             for chore in wiring.chores(self.services)
         ]
+        self.services.pump.start()
         self._start_relay(stop)
         if web is not None:
             web.start()
@@ -95,9 +119,11 @@ class Service:
         log.info(
             "stopping: no new tasks; running ones have %.0f s", self.services.settings.grace_seconds
         )
+        end = time.monotonic() + self.services.settings.grace_seconds
+        process.stop()
         if web is not None:
             web.stop()
-        ended = process.drain(self.services.settings.grace_seconds)
+        ended = process.drain(max(0.0, end - time.monotonic()))
         for chore in chores:
             chore.stop()
         self.services.close()

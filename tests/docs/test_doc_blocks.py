@@ -56,7 +56,14 @@ def system(
     AzureBlobs(azurite).write(BlobRef(f"bronze/samples/{sample.NAME}"), sample.dem(256))
     (tmp_path / "dem.tif").write_bytes(sample.dem(128))
     remember_port(tmp_path / ".local/azurite", azurite)
-    given = Settings(database_url=database, storage=azurite, service_bus=None, identity=identity)
+    given = Settings(
+        database_url=database,
+        storage=azurite,
+        service_bus=None,
+        identity=identity,
+        url_plain_http=True,
+        url_networks="127.0.0.0/8",
+    )
     services = wiring.build(given)
     if identity is not None:
         monkeypatch.setenv("COREMACHINE_API_KEY", first_key(services))
@@ -86,6 +93,7 @@ def work(services: wiring.Services, stack: ExitStack) -> None:
     """A worker for every queue, and its repairs."""
     process = wiring.worker_process(services, "docs", dict.fromkeys(QueueName, 1))
     process.start()
+    services.pump.start()
     stack.callback(process.drain, 5)
     stack.callback(Periodic("reconciler", services.reconciler.round, 0.1).start().stop)
 

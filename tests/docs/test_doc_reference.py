@@ -18,6 +18,7 @@ from core.job import JobBase
 from core.registry import discover
 from core.states import JOB_MOVES, STAGE_MOVES, TASK_MOVES, JobStatus, Verdict
 from core.verbs import RULINGS, Verb
+from core.webhooks import KINDS, kind_of
 from infrastructure.settings import Settings
 from services.storage.models import Filter
 from tests.docs.pages import CODE, ROOT, Page, moves_in, page, pages
@@ -270,6 +271,11 @@ def test_every_event_stands_and_no_other() -> None:
             real |= set(re.findall(r"'([a-z]+_[a-z_]+)'", text))
     told = [name for name in page("docs/reference/events.md").codes() if "_" in name]
     assert sorted(told) == sorted(real)
+
+
+def test_a_webhook_can_ask_for_every_event() -> None:
+    told = [name for name in page("docs/reference/events.md").codes() if "_" in name]
+    assert sorted(map(kind_of, told)) == sorted(KINDS)
 
 
 def test_every_alert_stands() -> None:

@@ -50,6 +50,8 @@ IN_WORKERS = (
 IN_MESSAGES = ("settle.before", "outbox.before_send", "outbox.after_send")
 IN_BLOBS = ("blob.staged", "blob.copied")
 IN_REPAIRS = ("reconcile.before_close", "repair.in_transaction")
+IN_WEBHOOKS = ("webhook.before_send", "webhook.after_send")
+"""Tried in test_webhook_faults.py: no job comes by them."""
 IN_SUBMISSIONS = ("submit.in_transaction", "submit.after_commit")
 IN_SCHEDULES = (*IN_TICKS, *IN_BATCHES)
 
@@ -89,7 +91,7 @@ def emulator() -> Iterator[str]:
 
 def test_every_point_of_the_registry_is_tried_here() -> None:
     """A new crash point needs a case."""
-    tried = {*IN_WORKERS, *IN_MESSAGES, *IN_BLOBS, *IN_REPAIRS, *IN_SUBMISSIONS}
+    tried = {*IN_WORKERS, *IN_MESSAGES, *IN_BLOBS, *IN_REPAIRS, *IN_SUBMISSIONS, *IN_WEBHOOKS}
     tried |= {*IN_SCHEDULES, *CONTROL_POINTS}
     assert tried == crashpoints.POINTS
 

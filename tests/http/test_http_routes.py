@@ -30,6 +30,8 @@ SAMPLES = {
     "collection": "hills",
     "item": "a",
     "search": "ab",
+    "webhook_id": "5b0e2a64-6a0d-4a3c-9d54-0d5b6a2f8a10",
+    "delivery": "17",
     "tileMatrixSetId": "WebMercatorQuad",
     "format": "png",
     **dict.fromkeys(("z", "x", "y", "lon", "lat", "minx", "miny"), "0"),

@@ -35,6 +35,7 @@ from triggers.http import (
     storage,
     templates,
     uploads,
+    webhooks,
 )
 from triggers.http.access import Doorkeeper
 from triggers.http.gate import Gate, admitted
@@ -73,6 +74,7 @@ ROUTERS = (
     dead_letters.router,
     dbadmin.router,
     stac.router,
+    webhooks.router,
 )
 
 

@@ -25,6 +25,7 @@ from core.memory_keys import MemoryAudit, MemoryKeys
 from core.schedules import Schedules
 from core.task_logs import TaskLogs
 from core.templates import Templates
+from core.webhook_desk import WebhookDesk
 from services.storage.uploads import Rules
 from triggers.http.access import Access
 
@@ -57,6 +58,8 @@ class Services:
     audit: Audit = field(default_factory=MemoryAudit)
     stac: Connections | None = None
     """Without them the STAC API answers that it is not available."""
+    webhooks: WebhookDesk | None = None
+    """Without it there are none."""
     schedules: Schedules | None = None
     templates: Templates | None = None
     batches: Batches | None = None

@@ -43,10 +43,9 @@ async def livez(services: TheServices) -> Alive:
 
 @router.get("/readyz")
 def readyz(checkup: TheCheckup) -> Ready:
-    """Whether the database answers and has every migration."""
-    database = checkup.run(["database"]).components["database"]
-    if database.status is not Verdict.HEALTHY:
-        raise ServiceUnavailable(f"database: {database.detail}")
+    """Whether the database answers and has every migration, and temporary files have room."""
+    if why := checkup.unready():
+        raise ServiceUnavailable(why)
     return Ready()
 
 
