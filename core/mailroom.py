@@ -96,7 +96,7 @@ class AttemptView(View):
 class Mailroom(Protocol):
     """Implemented by PostgreSQL and by memory. Each method is one transaction.
 
-    Deliveries are not asked for: they are written down with their events, in the same statement.
+    What people change is noted in the audit. Deliveries are not asked for: they are written down with their events, in the same statement.
     """
 
     # registering
@@ -113,12 +113,12 @@ class Mailroom(Protocol):
         """None when it is so already. To make it active also closes its circuit."""
         ...
 
-    def remove(self, webhook: UUID) -> bool: ...
+    def remove(self, webhook: UUID, by: str) -> bool: ...
     def drop(self, webhook: UUID, limit: int) -> int:
         """Forget deliveries of a webhook that is gone."""
         ...
 
-    def rotate(self, webhook: UUID, secret: str, overlap: timedelta) -> bool:
+    def rotate(self, webhook: UUID, secret: str, overlap: timedelta, by: str) -> bool:
         """Sign with a new secret; the one before stays valid for a while, older ones do not."""
         ...
 
@@ -135,11 +135,11 @@ class Mailroom(Protocol):
 
     # sending
 
-    def ping(self, webhook: UUID) -> int | None:
+    def ping(self, webhook: UUID, by: str) -> int | None:
         """Write down a test for it, due now; None unless it is active. A resting target is tried at once."""
         ...
 
-    def replay(self, webhook: UUID, delivery: int) -> bool:
+    def replay(self, webhook: UUID, delivery: int, by: str) -> bool:
         """Make it due now, with all its tries; False while it is being sent."""
         ...
 

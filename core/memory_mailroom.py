@@ -1,4 +1,4 @@
-"""The mailroom in memory, on the memory store's books: every promise of PostgreSQL's but durability."""
+"""The mailroom in memory, on the memory store's books: every promise of PostgreSQL's but durability and the audit."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class MemoryMailroom:
         self.books.put(self.hooks, hook.id, changed)
         return self._view(changed)
 
-    def remove(self, webhook: UUID) -> bool:
+    def remove(self, webhook: UUID, by: str) -> bool:
         with self.books.transaction():
             known = webhook in self.hooks
             self.books.drop(self.hooks, webhook)
@@ -165,7 +165,7 @@ class MemoryMailroom:
     def drop(self, webhook: UUID, limit: int) -> int:
         return self._forget([n for n, x in self.letters.items() if x.webhook == webhook][:limit])
 
-    def rotate(self, webhook: UUID, secret: str, overlap: timedelta) -> bool:
+    def rotate(self, webhook: UUID, secret: str, overlap: timedelta, by: str) -> bool:
         with self.books.transaction():
             hook = self.hooks.get(webhook)
             if hook is None:
@@ -199,7 +199,7 @@ class MemoryMailroom:
 
     # sending
 
-    def ping(self, webhook: UUID) -> int | None:
+    def ping(self, webhook: UUID, by: str) -> int | None:
         with self.books.transaction():
             hook = self.hooks.get(webhook)
             if hook is None or hook.state is not State.ACTIVE:
@@ -207,7 +207,7 @@ class MemoryMailroom:
             self.books.put(self.hooks, webhook, replace(hook, rests_until=None))
             return self._write(webhook, PING, self.books.now(), {"webhook": str(webhook)}, None)
 
-    def replay(self, webhook: UUID, delivery: int) -> bool:
+    def replay(self, webhook: UUID, delivery: int, by: str) -> bool:
         with self.books.transaction():
             letter, now = self.letters.get(delivery), self.books.now()
             if letter is None or letter.webhook != webhook or _is_sent_now(letter, now):

@@ -70,21 +70,21 @@ class WebhookDesk:
         """Send what has gathered, and close the circuit."""
         return self._set(webhook, State.ACTIVE, by)
 
-    def remove(self, webhook: UUID) -> None:
+    def remove(self, webhook: UUID, by: str) -> None:
         """With its secrets at once; a crash leaves deliveries that are pruned when they are old."""
-        if not self.mailroom.remove(webhook):
+        if not self.mailroom.remove(webhook, by):
             self._missing(webhook)
         while self.mailroom.drop(webhook, CHUNK) == CHUNK:
             pass
 
-    def rotate(self, webhook: UUID, overlap: timedelta = OVERLAP) -> str:
+    def rotate(self, webhook: UUID, by: str, overlap: timedelta = OVERLAP) -> str:
         secret = new_secret()
-        if not self.mailroom.rotate(webhook, secret, overlap):
+        if not self.mailroom.rotate(webhook, secret, overlap, by):
             self._missing(webhook)
         return secret
 
-    def test(self, webhook: UUID) -> DeliveryView:
-        number = self.mailroom.ping(webhook)
+    def test(self, webhook: UUID, by: str) -> DeliveryView:
+        number = self.mailroom.ping(webhook, by)
         if number is None:
             state = self.get(webhook).state
             raise WebhookNotActive(f"The webhook is {state}; resume it before you test it.")
@@ -106,10 +106,10 @@ class WebhookDesk:
     def attempts(self, number: int) -> Sequence[AttemptView]:
         return self.mailroom.attempts(number)
 
-    def replay(self, webhook: UUID, number: int) -> tuple[DeliveryView, bool]:
+    def replay(self, webhook: UUID, number: int, by: str) -> tuple[DeliveryView, bool]:
         """Also whether that changed anything: what is being sent right now is not sent again."""
         self.delivery(webhook, number)
-        changed = self.mailroom.replay(webhook, number)
+        changed = self.mailroom.replay(webhook, number, by)
         return self.delivery(webhook, number), changed
 
     def _check(self, wish: Wish) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from psycopg import Connection
@@ -27,10 +28,12 @@ from core.webhooks import (
     message_id,
     standing,
 )
+from infrastructure.audit import note
 from infrastructure.database import Database, sql
 
 TOLD: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 LAST = 2**63 - 1
+DONE = {State.ACTIVE: "resumed", State.PAUSED: "paused", State.DISABLED: "disabled"}
 
 
 class PostgresMailroom:
@@ -45,9 +48,10 @@ class PostgresMailroom:
     # registering
 
     def add(self, wish: Wish, secret: str, by: str) -> WebhookView:
-        return self._webhooks("webhooks/add_webhook", {**_wish(wish), "secret": secret, "by": by})[
-            0
-        ]
+        values = {**_wish(wish), "secret": secret}
+        added = self._changed("webhooks/add_webhook", values, by, "webhook_created")
+        assert added is not None
+        return added
 
     def get(self, webhook: UUID) -> WebhookView | None:
         return _first(self._webhooks("webhooks/get_webhook", {"webhook": webhook}))
@@ -61,22 +65,28 @@ class PostgresMailroom:
         return self.database.fetch("webhooks/count_webhooks", {})[0][0]
 
     def change(self, webhook: UUID, wish: Wish, by: str) -> WebhookView | None:
-        values = {**_wish(wish), "webhook": webhook, "by": by}
-        return _first(self._webhooks("webhooks/change_webhook", values))
+        values = {**_wish(wish), "webhook": webhook}
+        return self._changed("webhooks/change_webhook", values, by, "webhook_changed")
 
     def set_state(self, webhook: UUID, state: State, by: str) -> WebhookView | None:
-        values = {"webhook": webhook, "state": state, "by": by}
-        return _first(self._webhooks("webhooks/set_state", values))
+        values = {"webhook": webhook, "state": state}
+        return self._changed("webhooks/set_state", values, by, f"webhook_{DONE[state]}")
 
-    def remove(self, webhook: UUID) -> bool:
-        return self.database.execute("webhooks/remove_webhook", {"webhook": webhook}) > 0
+    def remove(self, webhook: UUID, by: str) -> bool:
+        def act(conn: Connection[Any]) -> bool:
+            gone = conn.execute(sql("webhooks/remove_webhook"), {"webhook": webhook}).rowcount > 0
+            if gone:
+                note(conn, by, "webhook_removed", str(webhook))
+            return gone
+
+        return self.database.run(act)
 
     def drop(self, webhook: UUID, limit: int) -> int:
         return self.database.execute(
             "webhooks/drop_deliveries", {"webhook": webhook, "limit": limit}
         )
 
-    def rotate(self, webhook: UUID, secret: str, overlap: timedelta) -> bool:
+    def rotate(self, webhook: UUID, secret: str, overlap: timedelta, by: str) -> bool:
         values = {"webhook": webhook, "secret": secret, "overlap": overlap}
 
         def act(conn: Connection[Any]) -> bool:
@@ -84,6 +94,7 @@ class PostgresMailroom:
                 return False
             conn.execute(sql("webhooks/retire_secrets"), values)
             conn.execute(sql("webhooks/add_secret"), values)
+            note(conn, by, "webhook_secret_changed", str(webhook))
             return True
 
         return self.database.run(act)
@@ -111,16 +122,26 @@ class PostgresMailroom:
 
     # sending
 
-    def ping(self, webhook: UUID) -> int | None:
-        row = _first(self.database.fetch("webhooks/add_ping", {"webhook": webhook, "kind": PING}))
-        return None if row is None else row[0]
+    def ping(self, webhook: UUID, by: str) -> int | None:
+        def act(conn: Connection[Any]) -> int | None:
+            values = {"webhook": webhook, "kind": PING}
+            row = conn.execute(sql("webhooks/add_ping"), values).fetchone()
+            if row is None:
+                return None
+            note(conn, by, "webhook_tested", str(webhook))
+            return row[0]
 
-    def replay(self, webhook: UUID, delivery: int) -> bool:
+        return self.database.run(act)
+
+    def replay(self, webhook: UUID, delivery: int, by: str) -> bool:
         values = {"webhook": webhook, "delivery": delivery}
 
         def act(conn: Connection[Any]) -> bool:
             conn.execute(sql("webhooks/hold_webhook"), values)
-            return bool(conn.execute(sql("webhooks/replay_delivery"), values).fetchall())
+            if not conn.execute(sql("webhooks/replay_delivery"), values).fetchall():
+                return False
+            note(conn, by, "delivery_replayed", str(webhook), {"delivery": delivery})
+            return True
 
         return self.database.run(act)
 
@@ -173,8 +194,23 @@ class PostgresMailroom:
     def prune(self, days: int, limit: int) -> int:
         return self.database.execute("webhooks/prune_deliveries", {"days": days, "limit": limit})
 
+    def _changed(
+        self, name: str, values: Mapping[str, Any], by: str, action: str
+    ) -> WebhookView | None:
+        def act(conn: Connection[Any]) -> dict[str, Any] | None:
+            with conn.cursor(row_factory=dict_row) as cursor:
+                row = cursor.execute(sql(name), {**values, "by": by}).fetchone()
+            if row is not None:
+                # Not the whole address: what stands behind the host may be a secret.
+                host = urlsplit(str(row["url"])).hostname
+                note(conn, by, action, str(row["webhook_id"]), {"host": host})
+            return row
+
+        row = self.database.run(act)
+        return None if row is None else _webhook(row)
+
     def _webhooks(self, name: str, values: Mapping[str, Any]) -> list[WebhookView]:
-        return [WebhookView(id=row.pop("webhook_id"), **row) for row in self._dicts(name, values)]
+        return [_webhook(row) for row in self._dicts(name, values)]
 
     def _dicts(self, name: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         def act(conn: Connection[Any]) -> list[dict[str, Any]]:
@@ -182,6 +218,10 @@ class PostgresMailroom:
                 return cursor.execute(sql(name), values).fetchall()
 
         return self.database.run(act)
+
+
+def _webhook(row: dict[str, Any]) -> WebhookView:
+    return WebhookView(id=row.pop("webhook_id"), **row)
 
 
 def _first(rows: Sequence[Any]) -> Any:

@@ -8,9 +8,11 @@ import httpx
 import pytest
 import standardwebhooks
 
+from core.audit import AuditFilter
 from core.courier import Courier
 from core.guard import UrlRules
 from core.webhook_desk import LARGEST, WebhookDesk
+from infrastructure.audit import PostgresAudit
 from infrastructure.calling import GuardedCaller
 from infrastructure.mailroom import PostgresMailroom
 from tests.http.house import House, serving
@@ -234,6 +236,33 @@ def test_a_secret_is_changed_without_a_gap(side: Side, target: Target):
     last = target.asked[-1]
     with pytest.raises(standardwebhooks.WebhookVerificationError):
         standardwebhooks.Webhook(new).verify(last.body, dict(last.headers))
+
+
+def test_the_audit_tells_who_changed_what_and_no_secret(side: Side, target: Target):
+    hook = side.create(target.url("/token/abc123"))
+    here = hook["links"]["self"]
+    new = side.client.post(f"{here}/secret").json()["secret"]
+    sent = side.client.post(f"{here}/test").json()
+    side.client.put(here, json={"url": target.url("/token/abc124")})
+    for verb in ("pause", "pause", "resume"):
+        side.client.post(f"{here}/{verb}")
+    side.client.post(f"{hook['links']['deliveries']}/{sent['id']}/replay")
+    side.client.delete(here)
+    notes = PostgresAudit(side.house.database).notes(AuditFilter(), None, 50)
+    assert [note.action for note in reversed(notes)] == [
+        "webhook_created",
+        "webhook_secret_changed",
+        "webhook_tested",
+        "webhook_changed",
+        "webhook_paused",
+        "webhook_resumed",
+        "delivery_replayed",
+        "webhook_removed",
+    ]
+    assert {note.subject for note in notes} == {hook["id"]}
+    told = str(notes)
+    for secret in (hook["secret"], new, "abc123", "abc124"):
+        assert secret not in told
 
 
 def test_a_removed_webhook_is_gone_with_all_of_it(side: Side, target: Target):

@@ -443,20 +443,20 @@ def test_a_target_that_is_gone_is_left_alone_until_someone_resumes_it(post: Post
 def test_a_test_is_sent_like_any_other_and_tries_a_resting_target_at_once(post: Post):
     hook = failing(post, OPENS_AFTER)
     assert post.claim() == []
-    assert post.room.ping(hook) is not None
+    assert post.room.ping(hook, "ann") is not None
     post.settle(post.one(), GOOD)
     assert "webhook.test" in {p.kind for p in drained(post)}
     post.room.set_state(hook, State.PAUSED, "bob")
-    assert post.room.ping(hook) is None
+    assert post.room.ping(hook, "ann") is None
 
 
 def test_a_replay_has_the_same_name_and_all_its_tries(post: Post):
     hook = post.hook(events=("job.submitted",))
     post.desk.submit(Line())
     first = post.one()
-    assert not post.room.replay(hook, first.delivery), "it is being sent"
+    assert not post.room.replay(hook, first.delivery, "ann"), "it is being sent"
     post.settle(first, GOOD)
-    assert post.room.replay(hook, first.delivery)
+    assert post.room.replay(hook, first.delivery, "ann")
     again = post.one()
     assert (again.message_id, again.attempt, again.tries) == (first.message_id, 2, 1)
     post.settle(again, BAD)
@@ -464,7 +464,7 @@ def test_a_replay_has_the_same_name_and_all_its_tries(post: Post):
     assert letter is not None
     assert (letter.status, letter.status_code) == ("waiting", 503)
     assert len(post.room.attempts(first.delivery)) == 2
-    assert not post.room.replay(uuid4(), first.delivery)
+    assert not post.room.replay(uuid4(), first.delivery, "ann")
 
 
 def test_while_secrets_change_both_sign_and_then_the_new_one_alone(post: Post):
@@ -472,13 +472,13 @@ def test_while_secrets_change_both_sign_and_then_the_new_one_alone(post: Post):
     for n in range(3):
         post.desk.submit(Line(label=str(n)))
     first = post.one().secrets
-    assert post.room.rotate(hook, "whsec_bmV3", timedelta(hours=1))
+    assert post.room.rotate(hook, "whsec_bmV3", timedelta(hours=1), "ann")
     assert list(post.one().secrets) == ["whsec_bmV3", *first]
-    assert post.room.rotate(hook, "whsec_bmV3ZXI=", timedelta(hours=1))
+    assert post.room.rotate(hook, "whsec_bmV3ZXI=", timedelta(hours=1), "ann")
     assert list(post.one().secrets) == ["whsec_bmV3ZXI=", "whsec_bmV3"], "two at most"
     post.advance(timedelta(hours=2))
     assert {tuple(p.secrets) for p in post.claim()} == {("whsec_bmV3ZXI=",)}
-    assert not post.room.rotate(uuid4(), "whsec_bmV3", timedelta(0))
+    assert not post.room.rotate(uuid4(), "whsec_bmV3", timedelta(0), "ann")
 
 
 def test_webhooks_are_listed_in_the_order_they_were_made(post: Post):
@@ -503,8 +503,8 @@ def test_a_webhook_that_is_removed_is_sent_nothing_more(post: Post):
     hook = post.hook()
     post.desk.submit(Line())
     held = post.one()
-    assert post.room.remove(hook)
-    assert not post.room.remove(hook)
+    assert post.room.remove(hook, "ann")
+    assert not post.room.remove(hook, "ann")
     assert not post.settle(held, GOOD)
     assert post.claim() == []
     assert post.room.get(hook) is None

@@ -60,7 +60,7 @@ class Office:
 
     def ping(self, hook: UUID, times: int = 1) -> None:
         for _ in range(times):
-            self.room.ping(hook)
+            self.room.ping(hook, "ann")
         self.pump.bell.ring()
 
     def last(self, hook: UUID) -> DeliveryView:

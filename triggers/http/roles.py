@@ -116,19 +116,19 @@ GET     /api/batches/{batch_id}/jobs                                reader
 POST    /api/batches/{batch_id}/cancel                              submitter   event
 GET     /api/templates/{name}/submissions                           reader
 
-# Webhooks. Their addresses may be secrets, and targets may answer anything.
+# Webhooks. What they send leaves the house, and addresses may be secrets: even the list is an operator's.
 GET     /api/webhooks                                               operator
-POST    /api/webhooks                                               operator    webhook_created
+POST    /api/webhooks                                               operator    store
 GET     /api/webhooks/{webhook_id}                                  operator
-PUT     /api/webhooks/{webhook_id}                                  operator    webhook_changed
-DELETE  /api/webhooks/{webhook_id}                                  operator    webhook_removed
-POST    /api/webhooks/{webhook_id}/pause                            operator    webhook_paused
-POST    /api/webhooks/{webhook_id}/resume                           operator    webhook_resumed
-POST    /api/webhooks/{webhook_id}/test                             operator    webhook_tested
-POST    /api/webhooks/{webhook_id}/secret                           operator    webhook_secret_changed
+PUT     /api/webhooks/{webhook_id}                                  operator    store
+DELETE  /api/webhooks/{webhook_id}                                  operator    store
+POST    /api/webhooks/{webhook_id}/pause                            operator    store
+POST    /api/webhooks/{webhook_id}/resume                           operator    store
+POST    /api/webhooks/{webhook_id}/test                             operator    store
+POST    /api/webhooks/{webhook_id}/secret                           operator    store
 GET     /api/webhooks/{webhook_id}/deliveries                       operator
 GET     /api/webhooks/{webhook_id}/deliveries/{delivery}            operator
-POST    /api/webhooks/{webhook_id}/deliveries/{delivery}/replay     operator    delivery_replayed
+POST    /api/webhooks/{webhook_id}/deliveries/{delivery}/replay     operator    store
 
 # Dead letters and the database. Statements and messages may tell of anybody's work.
 GET     /api/dead-letters                                           operator

@@ -154,7 +154,7 @@ def change_webhook(webhook_id: Id, order: Order, desk: TheDesk, actor: TheActor)
 @router.delete("/{webhook_id}", status_code=204)
 def delete_webhook(webhook_id: Id, desk: TheDesk, actor: TheActor) -> None:
     """Remove it, with its secrets and its history."""
-    desk.remove(webhook_id)
+    desk.remove(webhook_id, by=actor)
 
 
 @router.post("/{webhook_id}/pause")
@@ -172,7 +172,7 @@ def resume_webhook(webhook_id: Id, desk: TheDesk, actor: TheActor) -> WebhookCha
 @router.post("/{webhook_id}/test", status_code=202)
 def test_webhook(webhook_id: Id, desk: TheDesk, actor: TheActor) -> DeliveryView:
     """Send it an event of type webhook.test, the way of all others."""
-    return desk.test(webhook_id)
+    return desk.test(webhook_id, by=actor)
 
 
 @router.post("/{webhook_id}/secret", openapi_extra=described(Rotation, required=False))
@@ -183,7 +183,8 @@ def rotate_secret(
     actor: TheActor,
 ) -> Secret:
     """A new secret. For a while both sign, so that the receiver can change over in peace."""
-    return Secret(secret=desk.rotate(webhook_id, timedelta(hours=rotation.overlap_hours)))
+    overlap = timedelta(hours=rotation.overlap_hours)
+    return Secret(secret=desk.rotate(webhook_id, actor, overlap))
 
 
 @router.get("/{webhook_id}/deliveries")
@@ -214,7 +215,7 @@ def replay_delivery(
     webhook_id: Id, delivery: Number, desk: TheDesk, actor: TheActor
 ) -> DeliveryReplayed:
     """Send it again, under the same webhook-id, with all its attempts before it."""
-    view, changed = desk.replay(webhook_id, delivery)
+    view, changed = desk.replay(webhook_id, delivery, by=actor)
     message = "It is due again." if changed else "It is being sent right now."
     return DeliveryReplayed(**dict(view), changed=changed, message=message)
 
