@@ -33,6 +33,7 @@ app = typer.Typer(
 
 @app.callback()
 def coremachine(
+    ctx: typer.Context,
     server: Annotated[
         str | None,
         typer.Option(envvar="CM_SERVER", metavar="URL", help="The server's address."),
@@ -40,6 +41,7 @@ def coremachine(
     api_key: Annotated[
         str | None, typer.Option(envvar="CM_API_KEY", help="The key to call it with.")
     ] = None,
+    no_color: Annotated[str, typer.Option(envvar="NO_COLOR", hidden=True)] = "",
 ) -> None:
     """Submit geospatial jobs, follow them, and operate CoreMachine.
 
@@ -50,6 +52,8 @@ def coremachine(
 
     Every command has --help and --json. A job's id may be shortened to its first letters.
     """
+    if no_color:
+        ctx.color = False
 
 
 app.add_typer(submit.app, name="submit", rich_help_panel="Submit")

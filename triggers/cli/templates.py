@@ -76,7 +76,7 @@ def submit(
     """Submit a job from a template. What the file says wins over the template.
 
     \b
-    echo '{"source": "bronze/x/new.tif"}' | coremachine templates submit dem --from -
+    coremachine templates submit dem --from new.yaml --no-wait
     """
     overrides = parameters_from(source)
     submitted = session.client.templates.submit(name, overrides, version=version)
