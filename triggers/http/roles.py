@@ -230,19 +230,6 @@ GET     /api/concurrency                                            reader
 GET     /api/limits/{job_type}                                      reader
 PUT     /api/limits/{job_type}                                      operator    store
 
-# Webhooks. What they send leaves the house, so even the list is an operator's.
-GET     /api/webhooks                                               operator
-POST    /api/webhooks                                               operator    store
-GET     /api/webhooks/{webhook_id}                                  operator
-PUT     /api/webhooks/{webhook_id}                                  operator    store
-DELETE  /api/webhooks/{webhook_id}                                  operator    store
-POST    /api/webhooks/{webhook_id}/pause                            operator    store
-POST    /api/webhooks/{webhook_id}/resume                           operator    store
-POST    /api/webhooks/{webhook_id}/test                             operator    store
-POST    /api/webhooks/{webhook_id}/secret                           operator    store
-GET     /api/webhooks/{webhook_id}/deliveries                       operator
-POST    /api/webhooks/{webhook_id}/deliveries/{delivery}/replay     operator    store
-
 # Metrics: which job types there are, and how much of what runs
 GET     /api/metrics                                                reader
 GET     /metrics                                                    reader
@@ -258,8 +245,10 @@ def _rules(*tables: str) -> Mapping[tuple[str, str], Rule]:
     lines = (line.split() for table in tables for line in table.splitlines())
     rows = [line for line in lines if line and line[0] != "#"]
     rules = [Rule(row[0], row[1], _needs(row[2]), *row[3:]) for row in rows]
-    by_route = {(rule.method, rule.path): rule for rule in rules}
-    assert len(by_route) == len(rules), "a route stands twice"
+    by_route: dict[tuple[str, str], Rule] = {}
+    for rule in rules:
+        twice = by_route.setdefault((rule.method, rule.path), rule)
+        assert twice is rule, f"{rule.method} {rule.path} stands twice in the table of roles"
     return by_route
 
 
