@@ -221,28 +221,13 @@ POST    /api/tiles/{collection}/{item}/feature                      reader      
 GET     /api/tiles/{collection}/{item}/WMTSCapabilities.xml         reader
 """
 
-AHEAD = """
-# Logs
-GET     /api/jobs/{job_id}/logs                                     reader
-
-# Admission
-GET     /api/concurrency                                            reader
-GET     /api/limits/{job_type}                                      reader
-PUT     /api/limits/{job_type}                                      operator    store
-
-# Metrics: which job types there are, and how much of what runs
-GET     /api/metrics                                                reader
-GET     /metrics                                                    reader
-"""
-"""Routes that other parts bring. Whoever brings one moves its row up; a row that names no route is harmless."""
-
 
 def _needs(word: str) -> Role | Open:
     return Role(word) if word in list(Role) else Open(word)
 
 
-def _rules(*tables: str) -> Mapping[tuple[str, str], Rule]:
-    lines = (line.split() for table in tables for line in table.splitlines())
+def _rules(table: str) -> Mapping[tuple[str, str], Rule]:
+    lines = (line.split() for line in table.splitlines())
     rows = [line for line in lines if line and line[0] != "#"]
     rules = [Rule(row[0], row[1], _needs(row[2]), *row[3:]) for row in rows]
     by_route: dict[tuple[str, str], Rule] = {}
@@ -252,7 +237,7 @@ def _rules(*tables: str) -> Mapping[tuple[str, str], Rule]:
     return by_route
 
 
-RULES = _rules(TABLE, AHEAD)
+RULES = _rules(TABLE)
 
 
 def rule_of(method: str, path: str) -> Rule | None:
