@@ -1,4 +1,4 @@
-"""The web app under uvicorn, beside whatever else the process does."""
+"""The web app under uvicorn, in a thread, so that signals stay with whoever started it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ from typing import Any
 
 
 class WebServer:
-    """Serves in a thread, so that signals stay with whoever started it."""
+    """Serves one app. `proxies`: those whose word about the caller's address is taken."""
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.run, name="web", daemon=True)
-
-    @classmethod
-    def at(cls, host: str, port: int, app: Any, proxies: Sequence[str] = ()) -> WebServer:
-        """Not started yet. `proxies`: whose word is taken for where a request comes from."""
+    def __init__(self, app: Any, host: str, port: int, proxies: Sequence[str] = ()) -> None:
         import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
 
         config = uvicorn.Config(
@@ -29,7 +23,8 @@ class WebServer:
             forwarded_allow_ips=list(proxies),
             timeout_graceful_shutdown=2,
         )
-        return cls(uvicorn.Server(config))
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

@@ -68,6 +68,15 @@ def test_a_task_that_kills_its_process_costs_nobody_else_anything(
     assert violations(fleet.dsn) == []
 
 
+def test_it_is_the_same_where_messages_wake_the_worker(bus_fleet: Fleet) -> None:
+    """Fault 31: the claim is the worker's, so Service Bus knows nothing of processes."""
+    run = bus_fleet.submit(Brittle(death="segfault"))
+    worker = bus_fleet.start()
+    assert bus_fleet.ended(run).result == [0, 2, 3]
+    assert failure(bus_fleet, run)["code"] == "process_died"
+    assert worker.alive
+
+
 # deadlines, memory, disk
 
 

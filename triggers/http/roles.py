@@ -51,6 +51,8 @@ GET     /api/livez                                                  public
 GET     /api/readyz                                                 public
 GET     /api/health                                                 anyone
 GET     /api/status/deep                                            reader
+GET     /metrics                                                    reader
+GET     /api/metrics                                                reader
 GET     /api/openapi.json                                           public
 GET     /api/interface/swagger                                      public
 GET     /api/interface/redoc                                        public
@@ -73,6 +75,7 @@ GET     /api/jobs/{job_id}/tasks/{task_id}                          reader
 GET     /api/jobs/{job_id}/result                                   reader
 GET     /api/jobs/{job_id}/events                                   reader
 GET     /api/jobs/{job_id}/events/stream                            reader
+GET     /api/jobs/{job_id}/logs                                     reader
 GET     /api/job-types                                              reader
 GET     /api/job-types/{job_type}                                   reader
 GET     /api/db/jobs                                                reader
