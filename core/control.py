@@ -68,6 +68,8 @@ class Control:
 
         done = self._steer(Verb.CANCEL, job_id, act, "The job was cancelled already.")
         crashpoint("cancel.after_commit")
+        if done.changed:
+            self.machine.watch.meter.job_ended(done.run.job_type, done.run.status)
         if self._in_chunks(lambda: self.store.drop_queued(done.run.run, None, CHUNK)):
             self.store.sweep(done.run.run)
         return done
@@ -158,7 +160,7 @@ class Control:
         def act(job: JobTurn) -> Done:
             old = job.current.run
             plan = replan(job, list(self.machine.registry[old.job_type].plan))
-            new = _next_run(old, plan, request)
+            new = _next_run(old, plan, request, self.machine.watch.tracer.carried())
             turn = job.begin(new)
             turn.record(Event("job_submitted", data={"run": turn.run.number}))
             turn.record(Event(TOLD[verb], data={"run": turn.run.number, "of": old.number, **told}))
@@ -263,5 +265,7 @@ def _begun(run: RunRow) -> str:
     return f"The job runs again, as run {run.number}.{kept}"
 
 
-def _next_run(old: RunRow, plan: Sequence[PlannedStage], request: UUID) -> NewRun:
-    return NewRun(old.job_id, old.job_type, old.parameters, plan, old.priority, request)
+def _next_run(
+    old: RunRow, plan: Sequence[PlannedStage], request: UUID, trace: str | None
+) -> NewRun:
+    return NewRun(old.job_id, old.job_type, old.parameters, plan, old.priority, request, trace)

@@ -31,6 +31,7 @@ from core.mishaps import understood
 from core.plan import origin_of
 from core.planner import Planner
 from core.ports import RunRow
+from core.scribe import task_log
 from core.stages import AnyStage, Retry, Shape
 from core.tasks import (
     PLAN,
@@ -44,6 +45,8 @@ from core.tasks import (
     TaskError,
 )
 from core.values import encode
+from core.watching import Span, outcome_of
+from core.whereabouts import Mark, at_task, current_task
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,6 +63,8 @@ class Assignment:
 
     run: RunRow
     job: JobBase
+    trace: str | None = None
+    """That of the submission, for those who trace."""
 
 
 class Executor:
@@ -77,6 +82,7 @@ class Executor:
         self.renewed = renewed
         self.store = machine.store
         self.values = machine.values
+        self.watch = machine.watch
         self.session = session
         self.held = held
         self.inputs = Inputs(self.store, self.values)
@@ -87,9 +93,21 @@ class Executor:
         """How the attempt ended; None when a planning task has already said so itself."""
         match self.assigned(claim):
             case (work, stage):
-                return self._run(work, stage, claim)
+                return self.watched(work, stage, claim, lambda: self._run(work, stage, claim))
             case ending:
                 return ending
+
+    def watched(
+        self, work: Assignment, stage: AnyStage, claim: Claim, act: Callable[[], Ending | None]
+    ) -> Ending | None:
+        """Run the attempt, here or elsewhere: it is measured and traced, and what is logged says what it is about."""
+        began, mark = time.monotonic(), self._mark(work, stage, claim)
+        with at_task(mark), self.watch.tracer.task(mark, work.trace) as span:
+            ending = act()
+            _tell(span, ending)
+        seconds = time.monotonic() - began
+        self.watch.meter.task_ended(mark.job_type, mark.stage, outcome_of(ending), seconds)
+        return ending
 
     def assigned(self, claim: Claim) -> tuple[Assignment, AnyStage] | Ending:
         """The job and the stage that the claim is of; how the attempt ends where this code has none."""
@@ -108,11 +126,25 @@ class Executor:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; here it becomes an ending
             return ending_of(understood(error), stage.retry, claim)
 
+    def _mark(self, work: Assignment, stage: AnyStage, claim: Claim) -> Mark:
+        run = work.run
+        return Mark(
+            run.job_id,
+            run.job_type,
+            run.number,
+            stage.name,
+            claim.queue,
+            claim.key,
+            claim.attempt,
+            self.watch.keep,
+        )
+
     def _assignment(self, run: int) -> Assignment:
         kept = self._kept.get(run)
         if kept is None:
             row = self.store.run(run)
-            kept = self._kept[run] = Assignment(row, self.machine.job(row))
+            trace = self.store.trace(run) if self.watch.tracer.on else None
+            kept = self._kept[run] = Assignment(row, self.machine.job(row), trace)
             while len(self._kept) > KEPT_RUNS:
                 self._kept.popitem(last=False)
         return kept
@@ -133,6 +165,7 @@ class Executor:
             "job_type": work.run.job_type,
             "task_id": name,
             "attempt": claim.attempt,
+            "mark": current_task(),  # so that lines from threads of the task find their way too
         }
         return Context(
             job_id=work.run.job_id,
@@ -155,9 +188,6 @@ class Executor:
             log.warning("task %s is not for this worker: %s", claim.key, known)
             return Again(UNKNOWN_HERE, described(known), counted=False)
         return ending_of(error, Retry(), claim)
-
-
-task_log = logging.getLogger("coremachine.task")
 
 
 class _Reporter:
@@ -209,6 +239,15 @@ class _Checkpoints:
 def _promised(make: Callable[[], object]) -> Any:
     """What a phase says it returns; anything that JSON can hold when it does not say."""
     return get_type_hints(make).get("return", Any) if hasattr(make, "__annotations__") else Any
+
+
+def _tell(span: Span, ending: Ending | None) -> None:
+    span.tell(outcome=outcome_of(ending))
+    match ending:
+        case Failed(error) | Again(_, error, counted=True):
+            span.fail(f"{error.type}: {error.message}")
+        case _:
+            pass
 
 
 def ending_of(error: BaseException, retry: Retry, claim: Claim) -> Ending:

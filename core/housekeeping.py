@@ -70,7 +70,7 @@ class Keeping:
     jobs: timedelta | None = None
     """Records of jobs that have ended; for ever when None. What jobs have stored is never touched."""
     details: timedelta = timedelta(days=30)
-    """Messages set aside, and other details that only operators read."""
+    """Messages set aside, lines of logs, and other details that only operators read."""
     blobs: timedelta = timedelta(hours=24)
     """Temporary blobs whose writers are gone."""
 

@@ -22,6 +22,7 @@ from core.errors import (
     TaskNotFound,
 )
 from core.kept import Kept
+from core.load import Load, Scales
 from core.plan import PlannedStage
 from core.portrait import Portrait, StageCount, job_type_view, task_detail, task_view
 from core.reading import JobFilter, JobRecord, Reader
@@ -62,13 +63,20 @@ class Insights:
     """Answers for web pages, the API and the CLI alike. It keeps nothing but counts, for a moment."""
 
     def __init__(
-        self, reader: Reader, registry: Registry, blobs: Blobs, *, dead_after: float = 20.0
+        self,
+        reader: Reader,
+        registry: Registry,
+        blobs: Blobs,
+        *,
+        dead_after: float = 20.0,
+        scales: Scales | None = None,
     ) -> None:
         self.reader = reader
         self.registry = registry
         self.blobs = blobs
         self.values = Values(blobs)
         self.dead_after = dead_after
+        self.scales = scales
         self._counts: Kept[tuple[int, tuple[int, ...]], Mapping[int, StageCount]] = Kept()
         self._queues: Kept[str, list[QueueView]] = Kept()
 
@@ -90,6 +98,9 @@ class Insights:
             return view
         parameters = from_json(self.values.unpack(record.run.parameters))
         return view.model_copy(update={"runs": self.reader.runs(job_id), "parameters": parameters})
+
+    def current_run(self, job_id: str) -> int:
+        return self._record(job_id, whole=False).run.run
 
     def status_of(self, job_id: str) -> JobStatus | None:
         """Where a job stands, in a word; None when there is no such job."""
@@ -194,7 +205,8 @@ class Insights:
             failed_1h=self.reader.failures(1.0),
             workers_online=len(workers),
         )
-        return DeepStatus(queue=status, alerts=list(self._alerts(status, queues)))
+        load = Load() if self.scales is None else self.scales.load()
+        return DeepStatus(queue=status, alerts=list(self._alerts(status, queues)), load=load)
 
     def _alerts(self, status: QueueStatus, queues: Sequence[QueueView]) -> Iterator[Alert]:
         if status.pending and not status.workers_online:

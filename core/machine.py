@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 from uuid import uuid4
@@ -24,6 +25,7 @@ from core.stages import Decision
 from core.states import Advance, Finish, Verdict, Wait, decide, judge
 from core.tasks import Event, TaskKey
 from core.values import NUL, Values
+from core.watching import Watch
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class CoreMachine:
         blobs: Blobs,
         catalog: Catalog | None = None,
         options: Iterable[object] = (),
+        watch: Watch | None = None,
     ) -> None:
         """`options`: what the installation has set for services, one value per class."""
         self.registry = registry
@@ -48,6 +51,7 @@ class CoreMachine:
         self.catalog = cast(Catalog, NoCatalog()) if catalog is None else catalog
         self.options = {type(option): option for option in options}
         self.values = Values(blobs)
+        self.watch = watch or Watch()
 
     def over(self, store: Store) -> CoreMachine:
         """The same machine on another view of the store: that of a transaction which is open already."""
@@ -76,9 +80,12 @@ class CoreMachine:
             plan=job.plan,
             priority=job.priority,
             request=uuid4(),
+            trace=self.watch.tracer.carried(),
         )
         submission = persist(lambda: self._submit(new, force=force, by=by), tries=4)
         crashpoint("submit.after_commit")
+        if submission.is_new:
+            self.watch.meter.job_submitted(new.job_type)
         return submission
 
     def _submit(self, new: NewRun, *, force: bool, by: str | None) -> Submission:
@@ -110,7 +117,7 @@ class CoreMachine:
         with self.store.closing(run, stage) as closing:
             if closing is None:
                 return False
-            turn = closing.turn
+            began, turn = time.monotonic(), closing.turn
             verdict = (
                 judge(closing.tally, turn.run.plan[stage].tolerated)
                 if closing.planned
@@ -120,7 +127,10 @@ class CoreMachine:
             ended = self.advance(turn)
             crashpoint("close.in_transaction")
         crashpoint("close.after")
+        meter, row = self.watch.meter, turn.run
+        meter.stage_closed(row.job_type, closing.idle + time.monotonic() - began)
         if ended:
+            meter.job_ended(row.job_type, row.status)
             self.sweep(run)
         return True
 

@@ -61,6 +61,11 @@ class MemoryStore(MemorySteering):
         with self.books.changed:
             return self.books.run(run).row
 
+    def trace(self, run: int) -> str | None:
+        with self.books.changed:
+            found = self.books.runs.get(run)
+            return None if found is None else found.trace
+
     @contextmanager
     def turn(self, run: int) -> Generator[MemoryTurn]:
         with self.books.transaction():
@@ -84,7 +89,16 @@ class MemoryStore(MemorySteering):
                 yield None
                 return
             turn = MemoryTurn(self.books, run)
-            yield Closing(turn, self.counts(run, stage), row.status is StageStatus.OPEN)
+            yield Closing(
+                turn,
+                self.counts(run, stage),
+                row.status is StageStatus.OPEN,
+                self._idle(run, stage),
+            )
+
+    def _idle(self, run: int, stage: int) -> float:
+        ends = [t.finished_at for t in self.books.tasks[run, stage].values() if t.finished_at]
+        return (self.books.now() - max(ends)).total_seconds() if ends else 0.0
 
     # tasks
 

@@ -43,6 +43,7 @@ class MemoryRun:
 
     row: RunRow
     request: UUID
+    trace: str | None = None
     result: Payload = NOTHING
     error: dict[str, str] | None = None
     finished_at: datetime | None = None

@@ -136,6 +136,6 @@ def add_run(books: Books, new: NewRun, number: int) -> RunRow:
         new.priority,
     )
     job = books.jobs.get(new.job_id)
-    books.put_run(MemoryRun(row, new.request))
+    books.put_run(MemoryRun(row, new.request, new.trace))
     books.put(books.jobs, new.job_id, MemoryJob(row.run, 0 if job is None else job.events))
     return row

@@ -52,6 +52,8 @@ class NewRun:
     priority: int
     request: UUID
     """Names this submission, so that repeating it after a lost reply finds its own run."""
+    trace: str | None = None
+    """The trace that the submission is part of, as a W3C traceparent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class Closing:
     tally: Tally
     planned: bool
     """False when the stage's planning failed, so that its tasks are not all there."""
+    idle: float = 0.0
+    """Seconds since the last of its tasks ended, by the store's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,10 @@ class Store(Steering, Protocol):
         ...
 
     def run(self, run: int) -> RunRow: ...
+    def trace(self, run: int) -> str | None:
+        """The trace of the submission that began the run, if it was traced."""
+        ...
+
     def maybe_done(self, run: int, stage: int, near: Collection[int]) -> bool:
         """Without any lock: whether no task of the stage is open. Looks first near the given indexes."""
         ...

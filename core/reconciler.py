@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -25,12 +26,14 @@ class Reconciler:
         self.control = Control(machine)
 
     def round(self) -> Repairs:
+        began = time.monotonic()
         repairs = self.machine.store.repair(self.limits)
         repairs = replace(
             repairs, closed=self.machine.repair_stages(), steered=self.control.repair()
         )
         dead = self.queue.collect_dead()
         self.queue.relay()
+        self.machine.watch.meter.repaired(repairs, dead, time.monotonic() - began)
         if repairs.total or dead:
             log.info("repaired: %s, dead letters read: %d", repairs, dead)
         return repairs

@@ -18,6 +18,7 @@ from core.machine import CoreMachine
 from core.patience import pause, persist
 from core.ports import Queue, Worker
 from core.queues import QueueName
+from core.scribe import Scribe
 from core.tasks import Claim, Failed, Outcome, Released, TaskKey
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ WAIT = 1.0
 """How long an idle slot waits before it looks again without having been woken."""
 SETTLED = 1.0
 """Seconds after which a claim that no slot has heard of is surely one whose answer was lost."""
+WRITTEN = 2.0
+"""How often the lines that running tasks log are written down."""
 LEAVE = 2.0
 """Seconds that a slot has to give back the task whose process was killed, when the worker stops."""
 FLUSH_AFTER = 0.05
@@ -83,6 +86,8 @@ class TaskRunner:
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Write outcomes down, however long that takes, and close the stages they may have finished."""
         crashpoint("complete.before")
+        if (scribe := self.machine.watch.scribe) is not None:
+            scribe.ended(outcome.claim for outcome in outcomes)
         self._write(outcomes)
         self.held.remove([outcome.claim for outcome in outcomes])
         touched: dict[tuple[int, int], set[int]] = defaultdict(set)
@@ -151,6 +156,8 @@ class WorkerProcess:
     def start(self) -> None:
         persist(lambda: self.machine.store.begin_session(self.worker), self.held.stopping)
         self._heart.start()
+        if (scribe := self.machine.watch.scribe) is not None:
+            self._spawn(lambda: self._write_lines(scribe), "scribe")
         for queue, count in self.slots.items():
             for n in range(count):
                 self._spawn(lambda queue=queue: self._serve(queue), f"{queue}-{n}")
@@ -243,6 +250,12 @@ class WorkerProcess:
             except ServiceUnavailable as error:
                 log.warning("heartbeat missed: %s", error)
                 self._doubt.set()
+
+    def _write_lines(self, scribe: Scribe) -> None:
+        """A worker that is killed loses what its tasks logged since the last time."""
+        while not self.held.stopping.wait(WRITTEN):
+            scribe.flush()
+        scribe.flush()
 
     def audit(self) -> None:
         """Tell the store we live, and settle differences between what it and we think we hold."""

@@ -26,6 +26,15 @@ class Deleted(Answer):
 
     job_id: str
     dry_run: bool = False
+    runs: int = 0
+    tasks: int = 0
+    events: int = 0
+    blobs: int = 0
+    blob_bytes: int = 0
+    blob_names: list[str] = []
+    """The first thousand of them."""
+    gone: bool = True
+    """Whether nothing is left; else the rest goes in the background."""
     message: str = ""
 
 
@@ -59,16 +68,16 @@ class ControlVerbs:
         return self._act(job, f"tasks/{quote(task_id, safe='')}/retry")
 
     def approve(self, job: JobRef, stage: str, note: str | None = None) -> Changed:
-        """Let a job pass the gate where it waits."""
+        """Let a job go on behind the gate where it waits."""
         return self._act(job, f"gates/{quote(stage, safe='')}/approve", _given(note=note))
 
     def reject(self, job: JobRef, stage: str, note: str | None = None) -> Changed:
-        """Do not let a job pass the gate where it waits."""
+        """Let a job fail at the gate where it waits."""
         return self._act(job, f"gates/{quote(stage, safe='')}/reject", _given(note=note))
 
-    def delete(self, job: JobRef, *, dry_run: bool = False) -> Deleted:
-        """Delete a job with its blobs. `dry_run` tells what would go."""
-        query = {"dry_run": dry_run}
+    def delete(self, job: JobRef, *, dry_run: bool = False, keep_outputs: bool = False) -> Deleted:
+        """Delete a job with its history and, unless they are kept, its blobs. `dry_run` tells what would go."""
+        query = {"dry_run": dry_run, "keep_outputs": keep_outputs}
         answer = self.transport.send("DELETE", f"/api/jobs/{id_of(job)}", query=query)
         return self.transport.read(Deleted, answer)
 

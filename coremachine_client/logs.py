@@ -13,10 +13,13 @@ from coremachine_client.transport import Transport
 class LogLine(Answer):
     """A line that a task logged."""
 
-    at: datetime | None = None
-    level: str = ""
-    message: str = ""
+    id: int
+    """Rises with every line; ask for the lines after it."""
+    at: datetime
+    level: str
+    message: str
     task_id: str | None = None
+    stage: str | None = None
     attempt: int | None = None
 
 
@@ -31,9 +34,12 @@ class LogVerbs:
         *,
         task_id: str | None = None,
         after: int | None = None,
+        level: str | None = None,
         page_size: int = 100,
     ) -> Iterator[LogLine]:
-        """What the job's tasks logged, oldest first."""
+        """What the job's tasks logged, oldest first; with `level`, only what matters at least so much."""
         path = f"/api/jobs/{id_of(job)}/logs"
-        found = self.transport.pages(path, "logs", task_id=task_id, after=after, limit=page_size)
+        found = self.transport.pages(
+            path, "lines", task_id=task_id, after=after, level=level, limit=page_size
+        )
         return map(LogLine.model_validate, found)

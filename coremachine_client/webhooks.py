@@ -15,21 +15,38 @@ class Webhook(Answer):
     """An address that is told of events."""
 
     id: str
-    url: str = ""
+    url: str
+    description: str = ""
     events: list[str] = []
-    status: str | None = None
+    """The kinds it hears, as job.completed; all, when empty."""
+    job_types: list[str] = []
+    state: str = ""
+    reason: str | None = None
+    """Why it is disabled."""
+    failures: int = 0
     secret: str | None = None
     """What its messages are signed with. It is told once, when it is made."""
 
 
-class Delivery(Answer):
-    """A message to a webhook, and how it went."""
+class Secret(Answer):
+    """A new secret. It is told once."""
 
-    id: str
-    event: str | None = None
-    status: str | None = None
-    attempts: int | None = None
-    created_at: datetime | None = None
+    secret: str
+
+
+class Delivery(Answer):
+    """An event on its way to a webhook."""
+
+    id: int
+    type: str
+    status: str
+    job_id: str | None = None
+    attempts: int = 0
+    happened: datetime | None = None
+    next_at: datetime | None = None
+    status_code: int | None = None
+    """What the target answered last."""
+    error: str | None = None
 
 
 class Webhooks:
@@ -44,43 +61,76 @@ class Webhooks:
     def get(self, webhook_id: str) -> Webhook:
         return self.transport.get(Webhook, _path(webhook_id))
 
-    def create(self, url: str, events: Sequence[str] = (), **more: Any) -> Webhook:
+    def create(
+        self,
+        url: str,
+        events: Sequence[str] = (),
+        *,
+        job_types: Sequence[str] = (),
+        description: str = "",
+    ) -> Webhook:
         """A new webhook. Its answer is the one time that the secret is told."""
-        body = {"url": url, **({"events": list(events)} if events else {}), **more}
+        body = _body(url, events, job_types, description)
         return self.transport.post(Webhook, "/api/webhooks", body)
 
-    def update(self, webhook_id: str, url: str, events: Sequence[str] = (), **more: Any) -> Webhook:
-        body = {"url": url, **({"events": list(events)} if events else {}), **more}
+    def update(
+        self,
+        webhook_id: str,
+        url: str,
+        events: Sequence[str] = (),
+        *,
+        job_types: Sequence[str] = (),
+        description: str = "",
+    ) -> Webhook:
+        """Replace its address and filters. It keeps its secret and its state."""
+        body = _body(url, events, job_types, description)
         return self.transport.put(Webhook, _path(webhook_id), body)
 
     def delete(self, webhook_id: str) -> None:
+        """Remove it, with its secrets and its history."""
         self.transport.send("DELETE", _path(webhook_id))
 
     def pause(self, webhook_id: str) -> Webhook:
         return self.transport.post(Webhook, _path(webhook_id, "pause"), repeatable=True)
 
     def resume(self, webhook_id: str) -> Webhook:
+        """Send what has gathered. Enables it again, too."""
         return self.transport.post(Webhook, _path(webhook_id, "resume"), repeatable=True)
 
-    def test(self, webhook_id: str) -> Answer:
+    def test(self, webhook_id: str) -> Delivery:
         """Send it a message now."""
-        return self.transport.post(Answer, _path(webhook_id, "test"))
+        return self.transport.post(Delivery, _path(webhook_id, "test"))
 
-    def deliveries(self, webhook_id: str, *, page_size: int = 100) -> Iterator[Delivery]:
+    def deliveries(
+        self, webhook_id: str, *, status: str | None = None, page_size: int = 100
+    ) -> Iterator[Delivery]:
+        """What was sent to it and what waits, newest first."""
         path = _path(webhook_id, "deliveries")
-        found = self.transport.pages(path, "deliveries", limit=page_size)
+        found = self.transport.pages(path, "deliveries", status=status, limit=page_size)
         return map(Delivery.model_validate, found)
 
-    def replay(self, webhook_id: str, delivery: str) -> Answer:
+    def replay(self, webhook_id: str, delivery: int) -> Delivery:
         """Send a message again."""
-        verb = f"deliveries/{quote(delivery, safe='')}/replay"
-        return self.transport.post(Answer, _path(webhook_id, verb))
+        path = _path(webhook_id, f"deliveries/{int(delivery)}/replay")
+        return self.transport.post(Delivery, path)
 
-    def rotate_secret(self, webhook_id: str) -> Webhook:
-        """A new secret, told in the answer."""
-        return self.transport.post(Webhook, _path(webhook_id, "secret"))
+    def rotate_secret(self, webhook_id: str, *, overlap_hours: float = 24.0) -> str:
+        """A new secret. So long the old one still signs beside it."""
+        body = {"overlap_hours": overlap_hours}
+        return self.transport.post(Secret, _path(webhook_id, "secret"), body).secret
 
 
 def _path(webhook_id: str, verb: str = "") -> str:
     path = f"/api/webhooks/{quote(webhook_id, safe='')}"
     return f"{path}/{verb}" if verb else path
+
+
+def _body(
+    url: str, events: Sequence[str], job_types: Sequence[str], description: str
+) -> dict[str, Any]:
+    return {
+        "url": url,
+        "events": list(events),
+        "job_types": list(job_types),
+        "description": description,
+    }

@@ -181,6 +181,7 @@ class PostgresSteering:
 
         def act(conn: Connection[Any]) -> None:
             conn.execute(sql("control/forget_checkpoints"), values)
+            conn.execute(sql("control/forget_lines"), values)
             conn.execute(sql("control/forget_tasks"), values)
 
         self.database.run(act)

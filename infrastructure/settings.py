@@ -163,6 +163,16 @@ class Settings(BaseSettings):
     """Addresses of proxies whose X-Forwarded-For is believed, comma separated."""
     log_level: str = "INFO"
     """How much is logged: DEBUG, INFO, WARNING or ERROR."""
+    log_format: Literal["text", "json"] = "text"
+    """How it is logged: lines for people, or one JSON object a line for programs."""
+    otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """Where traces are sent by OTLP over HTTP. Without it, and without Application Insights, nothing is traced."""
+    service_name: str = Field(default="coremachine", validation_alias="OTEL_SERVICE_NAME")
+    """What this installation is called in traces."""
+    application_insights: SecretStr | None = Field(
+        default=None, validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING"
+    )
+    """Azure Application Insights, for traces: a connection string."""
 
     @field_validator("entra_authority", "entra_jwks")
     @classmethod

@@ -16,7 +16,10 @@ from infrastructure.database import Database, sql
 from infrastructure.migrations import migrate, migrations, rebuild
 from infrastructure.rows import key_columns
 
-OLD = {"dead letters": ("maintenance/count_old_letters", "maintenance/prune_letters")}
+OLD = {
+    "dead letters": ("maintenance/count_old_letters", "maintenance/prune_letters"),
+    "log lines": ("maintenance/count_old_lines", "maintenance/prune_lines"),
+}
 """What is pruned by age, and the statements that count and remove it."""
 
 

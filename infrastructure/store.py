@@ -75,6 +75,10 @@ class PostgresStore(Upkeep, PostgresSteering):
             raise JobNotFound(f"There is no run {run}; its job may have been deleted")
         return run_row(rows[0])
 
+    def trace(self, run: int) -> str | None:
+        rows = self.database.fetch("jobs/get_trace", {"run_id": run})
+        return rows[0][0] if rows else None
+
     @contextmanager
     def turn(self, run: int) -> Generator[PostgresTurn]:
         with self.database.transaction() as conn:
@@ -107,7 +111,8 @@ class PostgresStore(Upkeep, PostgresSteering):
             counted = conn.execute(sql("stages/tally_stage"), values).fetchone()
             assert counted is not None
             turn = PostgresTurn(conn, run_row(run_found), self.writer)
-            yield Closing(turn, Tally(*counted), planned=row[0] == StageStatus.OPEN)
+            *tally, idle = counted
+            yield Closing(turn, Tally(*tally), row[0] == StageStatus.OPEN, idle or 0.0)
             turn.write_events()
 
     # tasks
@@ -297,7 +302,8 @@ class PostgresStore(Upkeep, PostgresSteering):
         ]
 
     def counts(self, run: int, stage: int) -> Tally:
-        return Tally(*self.database.fetch("stages/tally_stage", {"run_id": run, "stage": stage})[0])
+        row = self.database.fetch("stages/tally_stage", {"run_id": run, "stage": stage})[0]
+        return Tally(*row[:4])
 
     def failures(self, run: int, stage: int) -> Iterator[Failure]:
         rows = self.database.fetch("tasks/list_failures", {"run_id": run, "stage": stage})

@@ -167,6 +167,8 @@ def add_run(conn: Connection[Any], new: NewRun, number: int) -> RunRow:
     }
     row = conn.execute(sql("jobs/add_run"), values).fetchone()
     assert row is not None
+    if new.trace is not None:
+        conn.execute(sql("jobs/keep_trace"), {"run_id": row[0], "trace": new.trace})
     return RunRow(
         row[0],
         new.job_id,

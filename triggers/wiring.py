@@ -6,13 +6,12 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from core.batches import Batches
@@ -23,8 +22,6 @@ from core.errors import CoreMachineError
 from core.execution import Apart
 from core.executor import Executor
 from core.housekeeper import Housekeeper
-from core.housekeeping import Keeping
-from core.identity import Identifier
 from core.insights import Insights
 from core.keys import KeyRing
 from core.machine import CoreMachine
@@ -35,6 +32,7 @@ from core.registry import Registry, discover
 from core.removal import Removal
 from core.schedules import Schedules
 from core.templates import Templates
+from core.watching import Watch
 from core.webhook_desk import WebhookDesk
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.audit import PostgresAudit
@@ -44,9 +42,12 @@ from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.identities import issuers
+from infrastructure.identities import key_store as key_store
 from infrastructure.keys import PostgresKeys
 from infrastructure.mailroom import PostgresMailroom
 from infrastructure.migrations import migrate
+from infrastructure.observability import Observability, observe
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
@@ -55,8 +56,9 @@ from infrastructure.settings import Settings
 from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
-from services.raster.models import Tier
-from services.raster.options import Lossless, RasterOptions
+from triggers.chores import chores
+from triggers.configured import keeping, options
+from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
@@ -68,8 +70,6 @@ TICK = 3.0
 """Seconds of a timer's round in which webhooks are served."""
 OFTEN = 60.0
 """Chores that are done at least every so many seconds are done with every tick of a timer."""
-DELETE_EVERY = 2.0
-"""Seconds between two looks for deletions that somebody has begun."""
 
 
 @cache
@@ -94,11 +94,13 @@ class Services:
     batches: Batches
     removal: Removal
     housekeeper: Housekeeper
+    observability: Observability
     webhooks: WebhookDesk
     pump: Pump
 
     def close(self) -> None:
         self.pump.stop()
+        self.observability.close()
         self.queue.close()
         self.bell.close()
         self.catalog_database.close()
@@ -112,7 +114,8 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     database = Database(dsn, size=given.pool_size, name=name).open()
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
-    machine = _machine(given, store, catalog_database)
+    observability = observe(given, database, {"jobs": database, "catalog": catalog_database})
+    machine = _machine(given, store, catalog_database, observability.watch)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     desk = WebhookDesk(
@@ -134,6 +137,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         Batches(machine, PostgresBatchBook(database, store)),
         removal,
         Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
+        observability,
         desk,
         _pump(given, desk, bell),
     )
@@ -144,21 +148,23 @@ def _pump(given: Settings, desk: WebhookDesk, bell: Bell) -> Pump:
     return Pump(courier, bell, senders=given.webhook_senders, keep_days=given.webhook_keep_days)
 
 
-def _machine(given: Settings, store: PostgresStore, catalog_database: Database) -> CoreMachine:
+def _machine(
+    given: Settings, store: PostgresStore, catalog_database: Database, watch: Watch
+) -> CoreMachine:
     catalog = PgstacCatalog(catalog_database)
-    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given))
+    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given), watch)
 
 
 TASK_CONNECTIONS = 4
 
 
-def task_machine(given: Settings) -> CoreMachine:
+def task_machine(given: Settings, watch: Watch) -> CoreMachine:
     """What a process that runs one task at a time needs, with clients of its own. It ends with the process."""
     dsn = given.database_url.get_secret_value()
     database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
     store = PostgresStore(database.open(), outbox=given.service_bus is not None)
-    return _machine(given, store, catalog_database.open())
+    return _machine(given, store, catalog_database.open(), watch)
 
 
 def _registry(given: Settings) -> Registry:
@@ -178,32 +184,6 @@ def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell
 
 def blobs(given: Settings) -> Blobs:
     return AzureBlobs(given.storage.get_secret_value(), scratch=given.scratch)
-
-
-def keeping(given: Settings) -> Keeping:
-    return Keeping(
-        jobs=None if given.keep_jobs_days is None else timedelta(days=given.keep_jobs_days),
-        details=timedelta(days=given.keep_details_days),
-        blobs=timedelta(hours=given.keep_temporary_hours),
-    )
-
-
-def options(given: Settings) -> tuple[object, ...]:
-    """What services are told of the settings, one value of each of their own kinds."""
-    raster = RasterOptions(
-        cache_mb=given.raster_cache_mb,
-        tile_above_gb=given.tile_above_gb,
-        tile_size=given.tile_size,
-        compression=Lossless(given.analysis_compression),
-        prices={
-            Tier.VISUALIZATION: given.price_visualization,
-            Tier.ANALYSIS: given.price_analysis,
-            Tier.ARCHIVE: given.price_archive,
-        },
-        currency=given.currency,
-        scratch=given.scratch,
-    )
-    return (raster,)
 
 
 def arm_crashes(given: Settings) -> None:
@@ -248,25 +228,6 @@ def worker_process(
         largest=given.batch,
         apart=apart,
     )
-
-
-class Chore(NamedTuple):
-    """Something that is done again and again; any number of processes may do it at once."""
-
-    name: str
-    act: Callable[[], object]
-    every: float
-
-
-def chores(services: Services) -> list[Chore]:
-    given = services.settings
-    return [
-        Chore("reconciler", services.reconciler.round, given.reconcile_seconds),
-        Chore("scheduler", services.schedules.scheduler.round, given.schedule_seconds),
-        Chore("batches", services.batches.round, given.schedule_seconds),
-        Chore("removal", services.removal.repair, DELETE_EVERY),
-        Chore("housekeeping", services.housekeeper.round, given.housekeeping_seconds),
-    ]
 
 
 _lock = threading.Lock()
@@ -359,7 +320,11 @@ def web_app(host: str | None = None) -> Any:
         WebServices(
             machine=machine,
             insights=Insights(
-                reader, services.registry, machine.blobs, dead_after=given.dead_after_seconds
+                reader,
+                services.registry,
+                machine.blobs,
+                dead_after=given.dead_after_seconds,
+                scales=services.observability.scales,
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
@@ -383,6 +348,8 @@ def web_app(host: str | None = None) -> Any:
             static_folder=given.static_folder,
             tiles=given.tiles,
             tile_rasters=given.tile_rasters,
+            task_logs=services.observability.logs,
+            exposition=services.observability.meter.exposition,
         )
     )
 
@@ -400,28 +367,7 @@ def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
         given.failed_logins,
     )
     mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
-    return Access(mode, (keys, *_tokens(given)), rates)
-
-
-def _tokens(given: Settings) -> list[Identifier]:
-    if given.entra_tenant is None:
-        return []
-    from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
-    from infrastructure.jwks import Jwks  # noqa: PLC0415
-
-    expected = Expected(given.issuers(), given.audiences(), given.roles())
-    return [EntraTokens(Jwks(given.keys_url()), expected)]
-
-
-@contextmanager
-def key_store(given: Settings) -> Generator[PostgresKeys]:
-    """Where API keys are kept, for whoever has the database: it is brought up to date first."""
-    prepare(given)
-    database = Database(given.database_url.get_secret_value(), size=2, name="keys").open()
-    try:
-        yield PostgresKeys(database)
-    finally:
-        database.close()
+    return Access(mode, (keys, *issuers(given)), rates)
 
 
 def job_type(given: Settings, name: str) -> str:
@@ -429,33 +375,7 @@ def job_type(given: Settings, name: str) -> str:
     return _registry(given)[name].job_type
 
 
-class WebServer:
-    """The web app under uvicorn, in a thread, so that signals stay with whoever started it."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.run, name="web", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(5)
-
-
 def web_server(host: str, port: int) -> WebServer:
-    import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
-
-    given = shared().settings
-    config = uvicorn.Config(
-        web_app(host),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=bool(given.proxies),
-        forwarded_allow_ips=list(given.trusted_proxies()),
-        timeout_graceful_shutdown=2,
-    )
-    return WebServer(uvicorn.Server(config))
+    """The web app, to be started at an address."""
+    proxies = list(shared().settings.trusted_proxies())
+    return WebServer(web_app(host), host, port, proxies)

@@ -20,10 +20,12 @@ from core.queues import QueueName
 from core.reconciler import Periodic
 from core.worker import WorkerProcess, pause
 from triggers import logs, wiring
+from triggers.chores import chores
 from triggers.heavy.executor import HeavyExecutor
 from triggers.heavy.nursery import Nursery
 from triggers.heavy.scratch import Scratch
 from triggers.memory import few_arenas
+from triggers.web_server import WebServer
 
 log = logging.getLogger("coremachine.worker")
 
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     few_arenas()
     given = wiring.settings()
-    logs.configure(given.log_level)
+    logs.set_up(given.log_level, given.log_format)
     scratch = Scratch.take(given.scratch)
     nursery = Nursery(given.jobs, scratch.folder)
     if QueueName.HEAVY in asked.queues:
@@ -52,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _prepare(stop)
         services = wiring.shared(given.model_copy(update={"scratch": scratch.folder}))
+        logs.set_up(given.log_level, given.log_format, services.machine.watch.tracer.carried)
         heavy = partial(
             HeavyExecutor, settings=given, slots=given.heavy_slots, scratch=scratch, nursery=nursery
         )
@@ -88,9 +91,11 @@ class Service:
     def serve(self, stop: threading.Event) -> int:
         web = wiring.web_server(self.asked.host, self.asked.port) if self.asked.port else None
         self.process.start()
-        chores = [
-            Periodic(chore.name, chore.act, chore.every).start()
-            for chore in wiring.chores(self.services)
+        if self.asked.metrics_port:
+            meter = self.services.observability.meter
+            meter.serve(self.asked.host, self.asked.metrics_port)
+        periodic = [
+            Periodic(chore.name, chore.act, chore.every).start() for chore in chores(self.services)
         ]
         self.services.pump.start()
         self._start_relay(stop)
@@ -103,13 +108,13 @@ class Service:
         )
         while not stop.wait(1.0):
             pass  # a signal that another thread received is handled here, when this thread wakes up
-        return self._stop(self.process, chores, web)
+        return self._stop(self.process, periodic, web)
 
     def _stop(
         self,
         process: WorkerProcess,
-        chores: Sequence[Periodic],
-        web: wiring.WebServer | None,
+        periodic: Sequence[Periodic],
+        web: WebServer | None,
     ) -> int:
         log.info(
             "stopping: no new tasks; running ones have %.0f s", self.services.settings.grace_seconds
@@ -119,7 +124,7 @@ class Service:
         if web is not None:
             web.stop()
         ended = process.drain(max(0.0, end - time.monotonic()))
-        for chore in chores:
+        for chore in periodic:
             chore.stop()
         self.services.close()
         log.info("stopped")
@@ -171,6 +176,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument(
         "--port", type=int, default=0, help="port of the HTTP app; none is served without it"
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=int,
+        default=0,
+        help="port of the metrics alone, for a worker without the HTTP app, which has them too",
     )
     parser.add_argument(
         "--queues",

@@ -10,6 +10,7 @@ import pytest
 
 from coremachine_client import Client, Conflict, DownloadDiffers, NoBlobName, NotFound
 from coremachine_client.uploads import UPLOADS
+from tests.clients.lines import Line
 
 PIECE = 8 * 1024 * 1024
 BIG = b"elevation" * (2 * PIECE // 9)  # two pieces, the second not full
@@ -20,29 +21,15 @@ def place() -> str:
     return f"bronze/t{uuid4().hex}"
 
 
-class Line(httpx.BaseTransport):
-    """A line to the server that counts what passes, and breaks before a request that `breaks` names."""
-
-    def __init__(self, breaks: str = "") -> None:
-        self.inner = httpx.HTTPTransport()
-        self.breaks = breaks
-        self.passed: list[str] = []
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        what = f"{request.method} {request.url.path.removeprefix(UPLOADS)}"
-        if self.breaks and what.endswith(self.breaks):
-            raise httpx.WriteError("the line broke")
-        self.passed.append(what)
-        return self.inner.handle_request(request)
-
-    def close(self) -> None:
-        self.inner.close()
+def second_piece_lost(request: httpx.Request) -> None:
+    if request.method == "PUT" and request.url.path.endswith("/1"):
+        raise httpx.WriteError("the line broke", request=request)
 
 
 @pytest.fixture
 def broken(system: str) -> Iterator[Client]:
     """Its second piece never arrives."""
-    with Client(system, retries=1, backoff=0.01, through=Line(breaks="/1")) as client:
+    with Client(system, retries=1, backoff=0.01, through=Line(*[second_piece_lost] * 9)) as client:
         yield client
 
 
@@ -78,7 +65,9 @@ def test_an_upload_goes_on_in_another_process(
     line = Line()
     with Client(system, through=line) as later:
         later.blobs.put(file, f"{place}/big.bin", resume=begun[0])
-        assert [what for what in line.passed if what.startswith("PUT")] == [f"PUT /{begun[0]}/1"]
+        assert [what for what in line.passed if what.startswith("PUT")] == [
+            f"PUT {UPLOADS}/{begun[0]}/1"
+        ]
         assert hashlib.sha256(later.blobs.read(f"{place}/big.bin")).digest() == (
             hashlib.sha256(BIG).digest()
         )

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.invariants import violations
 from core.blobs import BlobRef, Zone
+from core.control import Control
 from infrastructure.settings import Settings
 from tests.faults.conftest import Harbour
 from tests.support.fault_jobs.burden import (
@@ -65,6 +66,15 @@ def test_a_task_that_kills_its_process_costs_nobody_else_anything(
     assert fleet.ask("select max(attempt) from app.tasks where status = 'completed'") == [(1,)]
     assert worker.alive
     assert violations(fleet.dsn) == []
+
+
+def test_it_is_the_same_where_messages_wake_the_worker(bus_fleet: Fleet) -> None:
+    """Fault 31: the claim is the worker's, so Service Bus knows nothing of processes."""
+    run = bus_fleet.submit(Brittle(death="segfault"))
+    worker = bus_fleet.start()
+    assert bus_fleet.ended(run).result == [0, 2, 3]
+    assert failure(bus_fleet, run)["code"] == "process_died"
+    assert worker.alive
 
 
 # deadlines, memory, disk
@@ -228,7 +238,7 @@ def test_one_warm_process_runs_many_tasks_and_is_replaced_now_and_then(fleet: Fl
 
 def test_a_worker_that_is_killed_takes_its_processes_along(fleet: Fleet, tmp_path: Path) -> None:
     """Whatever they are doing: even one that holds Python's lock and hears nobody."""
-    fleet.submit(Deaf(folder=str(tmp_path)))
+    fleet.submit(Deaf(folder=str(tmp_path), locked=True))
     worker = fleet.start()
     pid = eventually(lambda: pid_in(tmp_path / "begun-1"))
     worker.kill()
@@ -249,6 +259,19 @@ def test_a_nursery_that_is_killed_is_started_anew(fleet: Fleet) -> None:
     eventually(lambda: not Path(f"/proc/{pids[0]}").exists())
     again = fleet.ended(fleet.submit(Many(tasks=2))).result
     assert pids[0] not in again
+    assert worker.alive
+
+
+def test_a_task_whose_job_was_cancelled_is_killed_when_it_does_not_listen(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    """Its outcome no longer counts, and the slot is needed: the next task gets it."""
+    submission = fleet.submission(Deaf(folder=str(tmp_path), locked=True))
+    worker = fleet.start()
+    pid = eventually(lambda: pid_in(tmp_path / "begun-1"))
+    Control(fleet.machine).cancel(submission.run.job_id, by="test")
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), 20)
+    assert fleet.ended(fleet.submit(Many(tasks=1))).status == "completed"
     assert worker.alive
 
 

@@ -31,8 +31,10 @@ from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
 from infrastructure.database import Database
 from infrastructure.keys import PostgresKeys
+from infrastructure.observability import observe
 from infrastructure.reading import PostgresReader
 from infrastructure.schedules import PostgresScheduleBook
+from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from tests.http.sample_jobs import JOBS
@@ -52,9 +54,12 @@ class House:
 
     def __post_init__(self) -> None:
         self.store = PostgresStore(self.database)
-        self.machine = CoreMachine(self.registry, self.store, self.blobs, self.catalog)
+        self.observability = observe(Settings(), self.database, {"jobs": self.database})
+        watch = self.observability.watch
+        self.machine = CoreMachine(self.registry, self.store, self.blobs, self.catalog, watch=watch)
         self.reader = PostgresReader(self.database)
-        self.insights = Insights(self.reader, self.registry, self.blobs)
+        scales = self.observability.scales
+        self.insights = Insights(self.reader, self.registry, self.blobs, scales=scales)
         self.schedules = Schedules(self.machine, PostgresScheduleBook(self.database, self.store))
         self.templates = Templates(self.machine, PostgresTemplateBook(self.database, self.store))
         self.batches = Batches(self.machine, PostgresBatchBook(self.database, self.store))
@@ -75,6 +80,8 @@ class House:
             templates=self.templates,
             batches=self.batches,
             poll_every=0.02,
+            task_logs=self.observability.logs,
+            exposition=self.observability.meter.exposition,
             **{
                 "keys": KeyRing(PostgresKeys(self.database)),
                 "audit": PostgresAudit(self.database),

@@ -22,14 +22,8 @@ from triggers.http.roles import NOTHING, RULES, Open, rule_of
 from triggers.http.services import Services
 from triggers.listening import Mode
 
-NOT_YET = {
-    (row.split()[0], row.split()[1])
-    for row in roles.AHEAD.splitlines()
-    if row and not row.startswith("#")
-}
-"""Rows for routes that other branches bring. Empty this, and the section AHEAD, when they have."""
 READING = {"GET", "HEAD"}
-NEEDED = [rule for key, rule in RULES.items() if key not in NOT_YET]
+NEEDED = list(RULES.values())
 
 
 def real_routes() -> set[tuple[str, str]]:
@@ -45,7 +39,7 @@ def real_routes() -> set[tuple[str, str]]:
 def test_every_route_has_a_role_and_every_role_a_route() -> None:
     real = real_routes()
     assert {route for route in real if rule_of(*route) is None} == set()
-    assert set(RULES) - real - NOT_YET == set()
+    assert set(RULES) - real == set()
 
 
 def test_every_operation_of_the_document_has_a_role() -> None:
@@ -54,7 +48,7 @@ def test_every_operation_of_the_document_has_a_role() -> None:
 
 
 def test_every_change_says_how_it_is_written_down() -> None:
-    lines = [line.split() for line in (roles.TABLE + roles.AHEAD).splitlines()]
+    lines = [line.split() for line in roles.TABLE.splitlines()]
     for line in lines:
         if line and line[0] != "#":
             assert len(line) == (3 if line[0] in READING else 4), line

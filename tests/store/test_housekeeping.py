@@ -14,11 +14,14 @@ from core.letters import LetterNotFound, Letters, LetterUnreadable
 from core.memory_blobs import MemoryBlobs
 from core.ports import Limits
 from core.removal import Removal
+from core.task_logs import Written
 from core.tasks import TaskKey, Wakeup
+from core.whereabouts import Line as LoggedLine
 from infrastructure import migrations
 from infrastructure.blobs import AzureBlobs
 from infrastructure.migrations import JobsRunning
 from infrastructure.steward import PostgresSteward
+from infrastructure.task_logs import PostgresTaskLogs
 from tests.store.desk import PostgresDesk
 from tests.store.sample_jobs import Line, Wide
 from tests.support.waiting import eventually
@@ -100,11 +103,22 @@ def test_letters_are_kept_for_as_long_as_was_said(
 ) -> None:
     set_aside(postgres_desk, b"old")
     blobs = MemoryBlobs()
-    assert keeper(postgres_desk, blobs, Keeping()).round().records == {"dead letters": 0}
+    assert keeper(postgres_desk, blobs, Keeping()).round().records["dead letters"] == 0
     due = keeper(postgres_desk, blobs, NOW)
-    assert due.preview().records == {"dead letters": 1}
-    assert due.round().records == {"dead letters": 1}
-    assert due.round().records == {"dead letters": 0}
+    assert due.preview().records["dead letters"] == 1
+    assert due.round().records["dead letters"] == 1
+    assert due.round().records["dead letters"] == 0
+
+
+def test_lines_of_tasks_are_kept_for_as_long(postgres_desk: PostgresDesk) -> None:
+    line = LoggedLine(0.0, 20, "coremachine.task", "x")
+    PostgresTaskLogs(postgres_desk.pool).write([Written(TaskKey(7, 0, 0), 1, 1, 1, [line] * 3)])
+    blobs = MemoryBlobs()
+    assert keeper(postgres_desk, blobs, Keeping()).round().records["log lines"] == 0
+    due = keeper(postgres_desk, blobs, NOW)
+    assert due.preview().records["log lines"] == 3
+    assert due.round().records["log lines"] == 3
+    assert due.round().records["log lines"] == 0
 
 
 # orphans

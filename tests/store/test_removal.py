@@ -7,7 +7,10 @@ from core.blobs import BlobRef, staged_name
 from core.errors import JobDeleting, JobNotFound, JobStillRunning
 from core.removal import Removal
 from core.steering import Census
-from core.tasks import Payload
+from core.task_logs import Written
+from core.tasks import Payload, TaskKey
+from core.whereabouts import Line as LoggedLine
+from infrastructure.task_logs import PostgresTaskLogs
 from tests.store.desk import Desk
 from tests.store.sample_jobs import Bulky, Line, Wide
 
@@ -86,6 +89,21 @@ def test_what_was_too_large_for_its_row_goes_too(desk):
     assert (removed.blobs, removed.gone, names(desk)) == (2, True, set())
 
 
+def test_what_its_tasks_logged_goes_with_the_job(postgres_desk):
+    desk = postgres_desk
+    run = desk.submit(Line())
+    key = desk.one().key
+    desk.work()
+    logs = PostgresTaskLogs(desk.pool)
+    logs.write(
+        [Written(k, 1, 1, 1, [LoggedLine(0.0, 20, "x", "y")]) for k in (key, TaskKey(0, 0, 0))]
+    )
+    desk.control.cancel(run.job_id, by=BY)
+    Removal(desk.machine).delete(run.job_id, by=BY)
+    assert logs.read(run.run, None, 0, 0, 9) == []
+    assert len(logs.read(0, None, 0, 0, 9)) == 1
+
+
 def test_a_blob_that_was_replaced_by_somebody_else_stays(desk):
     run, (cog, _) = lived(desk)
     desk.blobs.write(cog, b"another one's")
@@ -118,7 +136,7 @@ def test_a_running_job_is_not_deleted_and_not_even_previewed(desk):
 def test_nothing_can_be_done_to_a_job_that_is_being_deleted(desk):
     run, _ = lived(desk)
     with desk.store.job_turn(run.job_id) as job:
-        job.mark_deleting("test")
+        job.mark_deleting("test", outputs=True)
     for act in (
         lambda: desk.submit(Wide(n=3)),
         lambda: desk.submit(Wide(n=3), force=True),

@@ -218,11 +218,12 @@ class Fleet:
         idle: str = "30s",
         program: bool = False,
         under: Sequence[str] = (),
+        options: Sequence[str] = (),
         **settings: object,
     ) -> Worker:
         """Start a worker. `idle` replaces how long the server suffers a connection idle in a transaction."""
         environment, log = self._environment(**settings, CM_CRASH=crash), self._new_log()
-        arguments = ["--queues", queues]
+        arguments = ["--queues", queues, *options]
         worker = Worker(
             _spawned(environment, log, [*under], arguments)
             if program or under

@@ -20,6 +20,9 @@ SPEAKERS = {
     "azure.identity": ("infrastructure",),
     "psycopg": ("infrastructure",),
     "psycopg_pool": ("infrastructure",),
+    "azure.monitor": ("infrastructure",),
+    "prometheus_client": ("infrastructure",),
+    "opentelemetry": ("infrastructure",),
     "asyncpg": ("infrastructure",),
     "pypgstac": ("infrastructure",),
     "rasterio": ("services",),
@@ -46,6 +49,7 @@ SPEAKERS = {
 
 ENVIRONMENT_READERS = {
     "infrastructure/settings.py": "through pydantic-settings",
+    "triggers/heavy/forks.py": "it tells a library, which reads nothing else, to start no threads",
     "triggers/devhost/settings.py": "it is a host, and a host's settings are the environment it gives its app",
 }
 

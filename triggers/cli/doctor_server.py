@@ -96,7 +96,7 @@ def _identity(session: Session) -> Iterator[Finding]:
     except Refused as error:
         yield warn("identity", str(error))
     else:
-        yield ok("identity", f"{caller.actor or 'anonymous'}, {caller.role or 'no role'}")
+        yield ok("identity", f"{caller.actor}, {caller.role or 'without a role'}")
 
 
 def _components(session: Session) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +16,7 @@ KEYS = (
     Column("name", lambda key: key.name, gives=True),
     Column("role", lambda key: key.role),
     Column("age", lambda key: key.created_at, right=True),
-    Column("expires", lambda key: key.expires_at, right=True),
+    Column("expires", lambda key: "revoked" if key.revoked_at else key.expires_at, right=True),
 )
 
 
@@ -37,15 +36,19 @@ def create(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
     role: Annotated[str, typer.Option(help="reader, submitter, approver or operator.")] = "reader",
-    days: Annotated[int | None, typer.Option(min=1, help="It expires after so many days.")] = None,
+    days: Annotated[float, typer.Option(min=0, help="How long it is good; 0 for ever.")] = 90.0,
+    job_type: Annotated[
+        list[str] | None,
+        typer.Option(help="Let it submit this type only; may be given several times."),
+    ] = None,
 ) -> None:
     """Make a key. It is shown now, and never again.
 
     \b
     coremachine keys create nightly-import --role submitter --days 90
     """
-    until = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    _show(session, session.client.keys.create(name, role, expires_at=until))
+    made = session.client.keys.create(name, role, job_types=job_type or None, days=days or None)
+    _show(session, made)
 
 
 @command(app)
@@ -54,8 +57,7 @@ def revoke(
     key: Annotated[str, typer.Argument(metavar="KEY", help="As `coremachine keys list` tells it.")],
 ) -> None:
     """Revoke a key: from now on nobody is let in with it."""
-    session.client.keys.revoke(key)
-    session.answer({"id": key, "revoked": True}, f"{key} is revoked.")
+    session.answer(session.client.keys.revoke(key), f"{key} is revoked.")
 
 
 def whoami(session: Session) -> None:

@@ -168,12 +168,17 @@ def logs(
     session: Session,
     job: JobId,
     task: Annotated[str | None, typer.Option(help="Only lines of this task.")] = None,
+    level: Annotated[
+        str | None, typer.Option(help="Only what matters so much: info, warning, error.")
+    ] = None,
     limit: Limit = 1000,
 ) -> None:
     """Show what the tasks of a job logged, oldest first."""
-    for line in islice(session.client.logs(session.job(job), task_id=task), limit):
-        when = f"{line.at:%H:%M:%S}" if line.at else "-"
-        human = f"{when}  {line.task_id or '-':<10}  {line.level:<7}  {line.message}"
+    found = session.client.logs(
+        session.job(job), task_id=task, level=level and level.lower(), page_size=min(limit, 1000)
+    )
+    for line in islice(found, limit):
+        human = f"{line.at:%H:%M:%S}  {line.task_id or '-':<10}  {line.level:<7}  {line.message}"
         typer.echo(json_of(line) if session.as_json else human)
 
 

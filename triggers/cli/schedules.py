@@ -21,12 +21,14 @@ SCHEDULES = (
     Column("name", lambda each: each.name),
     Column("job type", lambda each: each.job_type, gives=True),
     Column("cron", lambda each: each.cron),
-    Column("zone", lambda each: each.timezone),
-    Column("next", lambda each: "paused" if each.paused else each.next_at),
+    Column("zone", lambda each: each.time_zone),
+    Column("next", lambda each: "paused" if each.paused else each.next),
 )
 TICKS = (
-    Column("at", lambda tick: None if tick.at is None else f"{tick.at:%Y-%m-%d %H:%M:%S %Z}"),
+    Column("tick", lambda tick: f"{tick.tick:%Y-%m-%d %H:%M:%S} UTC"),
+    Column("outcome", lambda tick: tick.outcome),
     Column("job", lambda tick: short(tick.job_id) if tick.job_id else None),
+    Column("why", lambda tick: tick.reason or ("triggered" if tick.manual else ""), gives=True),
 )
 
 
@@ -54,18 +56,18 @@ def create(
     name: Name,
     job_type: JobType,
     cron: Cron,
-    timezone: Zone = "UTC",
+    time_zone: Zone = "UTC",
     source: From = None,
 ) -> None:
     """Make a schedule.
 
     \b
     coremachine schedules create nightly summarize_container '0 6 * * *' \\
-        --timezone Africa/Kigali --from parameters.yaml
+        --time-zone Africa/Kigali --from parameters.yaml
     """
     parameters = parameters_from(source)
     made = session.client.schedules.create(
-        name, job_type, cron, timezone=timezone, parameters=parameters
+        name, job_type, cron, time_zone=time_zone, parameters=parameters
     )
     session.answer(made, lambda: _show(made))
 
@@ -76,41 +78,49 @@ def update(
     name: Name,
     job_type: JobType,
     cron: Cron,
-    timezone: Zone = "UTC",
+    time_zone: Zone = "UTC",
     source: From = None,
 ) -> None:
     """Replace what a schedule says."""
     parameters = parameters_from(source)
-    made = session.client.schedules.update(
-        name, job_type, cron, timezone=timezone, parameters=parameters
+    verdict = session.client.schedules.update(
+        name, job_type, cron, time_zone=time_zone, parameters=parameters
     )
-    session.answer(made, lambda: _show(made))
+    session.answer(verdict, verdict.message)
 
 
 @command(app)
 def pause(session: Session, name: Name) -> None:
     """Submit nothing until it is resumed."""
-    session.answer(session.client.schedules.pause(name), f"{name} is paused.")
+    verdict = session.client.schedules.pause(name)
+    session.answer(verdict, verdict.message)
 
 
 @command(app)
-def resume(session: Session, name: Name) -> None:
-    """Go on with a paused schedule."""
-    session.answer(session.client.schedules.resume(name), f"{name} goes on.")
+def resume(
+    session: Session,
+    name: Name,
+    catch_up: Annotated[
+        bool, typer.Option("--catch-up", help="Make up for the pause as for downtime.")
+    ] = False,
+) -> None:
+    """Let a paused schedule tick again."""
+    verdict = session.client.schedules.resume(name, catch_up=catch_up)
+    session.answer(verdict, verdict.message)
 
 
 @command(app)
 def trigger(session: Session, name: Name) -> None:
-    """Submit its job now, too."""
-    submitted = session.client.schedules.trigger(name)
-    session.answer(submitted, submitted.job_id)
+    """Submit its job now, whatever the clock says."""
+    tick = session.client.schedules.trigger(name)
+    session.answer(tick, tick.job_id or f"{tick.outcome}: {tick.reason}")
 
 
 @command(app)
 def delete(session: Session, name: Name) -> None:
-    """Delete a schedule; the jobs that came of it stay."""
-    session.client.schedules.delete(name)
-    session.answer({"name": name, "deleted": True}, f"{name} is deleted.")
+    """Delete a schedule. Its history stays, and so do its jobs."""
+    verdict = session.client.schedules.delete(name)
+    session.answer(verdict, verdict.message)
 
 
 @command(app)

@@ -10,7 +10,7 @@ from triggers.cli import watching
 from triggers.cli.command import command
 from triggers.cli.reading import JobId
 from triggers.cli.session import Session
-from triggers.cli.tables import short
+from triggers.cli.tables import short, size
 
 if TYPE_CHECKING:
     from coremachine_client.control import Changed
@@ -91,14 +91,18 @@ def delete(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would go; delete nothing.")
     ] = False,
+    keep_outputs: Annotated[
+        bool, typer.Option("--keep-outputs", help="Delete the records alone, not the blobs.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete a job, with its history and its blobs."""
     job_id = session.job(job)
     if not (dry_run or yes or session.as_json):
         typer.confirm(f"Delete job {short(job_id)} with all it made?", abort=True, err=True)
-    deleted = session.client.delete(job_id, dry_run=dry_run)
-    session.answer(deleted, deleted.message or f"Job {short(job_id)} is deleted.")
+    deleted = session.client.delete(job_id, dry_run=dry_run, keep_outputs=keep_outputs)
+    counted = f"{deleted.runs} runs, {deleted.tasks} tasks, {deleted.blobs} blobs"
+    session.answer(deleted, f"{deleted.message} ({counted}, {size(deleted.blob_bytes)})")
 
 
 def register(app: typer.Typer) -> None:

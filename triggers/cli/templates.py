@@ -82,7 +82,7 @@ def submit(
     submitted = session.client.templates.submit(name, overrides, version=version)
     if not wait:
         return session.answer(submitted, submitted.job_id)
-    session.remark(f"job {short(submitted.job_id)}: {submitted.message}")
+    session.remark(f"job {short(submitted.job_id)}, of {name} version {submitted.version}")
     watching.conclude(session, watching.wait(session, submitted.job_id, None))
 
 

@@ -17,20 +17,23 @@ HookId = Annotated[
 ]
 Events = Annotated[
     list[str] | None,
-    typer.Option("--event", help="Only these events, as job_failed; may be given several times."),
+    typer.Option(
+        "--event", help="Only these events, as job.failed or job.*; may be given several times."
+    ),
 ]
 WEBHOOKS = (
     Column("webhook", lambda each: each.id),
     Column("address", lambda each: each.url, gives=True),
     Column("events", lambda each: ", ".join(each.events) or "all", gives=True),
-    Column("status", lambda each: each.status),
+    Column("state", lambda each: each.state),
 )
 DELIVERIES = (
     Column("delivery", lambda each: each.id),
-    Column("event", lambda each: each.event, gives=True),
+    Column("event", lambda each: each.type, gives=True),
     Column("status", lambda each: each.status),
     Column("attempts", lambda each: each.attempts, right=True),
-    Column("age", lambda each: each.created_at, right=True),
+    Column("age", lambda each: each.happened, right=True),
+    Column("answered", lambda each: each.status_code or each.error, gives=True),
 )
 
 
@@ -60,7 +63,7 @@ def create(
     """Make a webhook. Its secret is shown now, and never again.
 
     \b
-    coremachine webhooks create https://host/hook --event job_failed
+    coremachine webhooks create https://host/hook --event job.failed
     """
     _show(session, session.client.webhooks.create(url, event or ()))
 
@@ -110,7 +113,7 @@ def replay(
     session: Session,
     webhook: HookId,
     delivery: Annotated[
-        str, typer.Argument(metavar="DELIVERY", help="As `coremachine webhooks deliveries` tells.")
+        int, typer.Argument(metavar="DELIVERY", help="As `coremachine webhooks deliveries` tells.")
     ],
 ) -> None:
     """Send a message again."""
@@ -118,9 +121,16 @@ def replay(
 
 
 @command(app)
-def secret(session: Session, webhook: HookId) -> None:
+def secret(
+    session: Session,
+    webhook: HookId,
+    overlap: Annotated[
+        float, typer.Option(min=0, help="Hours for which the old one still signs beside it.")
+    ] = 24.0,
+) -> None:
     """Make a new secret. It is shown now, and never again."""
-    _show(session, session.client.webhooks.rotate_secret(webhook))
+    told = session.client.webhooks.rotate_secret(webhook, overlap_hours=overlap)
+    session.answer({"secret": told}, told)
 
 
 @command(app)

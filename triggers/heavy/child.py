@@ -13,10 +13,12 @@ from queue import SimpleQueue
 
 from core.executor import Executor
 from core.held import Held
+from core.scribe import listen
 from core.tasks import Claim
+from core.watching import Watch
 from triggers import logs, wiring
 from triggers.heavy import system
-from triggers.heavy.messages import Begin, Ended, Gone, Ready, Renewed, Run, Stop
+from triggers.heavy.messages import Begin, Ended, Gone, Logged, Ready, Renewed, Run, Stop
 from triggers.memory import few_arenas
 
 CRASH = "crash.txt"
@@ -39,8 +41,11 @@ def serve(line: Connection) -> None:
     """Run what the worker sends until the line ends."""
     begin: Begin = line.recv()
     _settle_in(begin)
-    machine = wiring.task_machine(begin.settings.model_copy(update={"scratch": begin.scratch}))
     held, claims, voice = Held(), SimpleQueue[Claim](), Voice(line)
+    given = begin.settings.model_copy(update={"scratch": begin.scratch})
+    # The worker measures and traces the task, and keeps what it logs: this process may die at any time.
+    watch = Watch(keep=lambda mark, line: voice.say(Logged(line)))
+    machine = wiring.task_machine(given, watch)
     executor = Executor(machine, begin.session, held, renewed=lambda claim: voice.say(Renewed()))
     listener = threading.Thread(target=_listen, args=(line, held, claims), name="line", daemon=True)
     listener.start()
@@ -61,7 +66,8 @@ def _settle_in(begin: Begin) -> None:
     system.limit(begin.memory)
     _report_crashes(begin.folder / CRASH)
     tempfile.tempdir = str(begin.scratch)
-    logs.configure(begin.settings.log_level)
+    logs.set_up(begin.settings.log_level, begin.settings.log_format)
+    listen()
     wiring.arm_crashes(begin.settings)
 
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from itertools import count
 from uuid import UUID
 
@@ -21,8 +23,9 @@ from core.errors import (
 from core.executor import Executor, described, ending_of
 from core.stages import AnyStage, Retry
 from core.tasks import Again, Claim, Ending, Failed, Released
+from core.whereabouts import Line, current_task
 from triggers import wiring
-from triggers.heavy.messages import Begin, Ended, Renewed, Run
+from triggers.heavy.messages import Begin, Ended, Logged, Renewed, Run
 from triggers.heavy.nursery import Nursery
 from triggers.heavy.process import TaskProcess
 from triggers.heavy.scratch import Scratch, is_full
@@ -70,8 +73,12 @@ class HeavyExecutor:
         match self.inner.assigned(claim):
             case (work, stage):
                 timeout = work.run.plan[claim.key.stage].timeout
+                act = partial(self._apart, stage, timeout, claim)
+                return self.inner.watched(work, stage, claim, act)
             case ending:
                 return ending
+
+    def _apart(self, stage: AnyStage, timeout: timedelta, claim: Claim) -> Ending | None:
         try:
             with self._process() as process:
                 watch = Watch(process, claim, timeout, self.inner.held)
@@ -91,6 +98,9 @@ class HeavyExecutor:
                         return ending
                     case Renewed():
                         watch.renew()
+                    case Logged(line):
+                        _keep(line)
+                        watch.look()  # or a task that talks without end would never be looked at
                     case _:
                         watch.look()
         except CoreMachineError as error:
@@ -221,6 +231,12 @@ class HeavyExecutor:
         for process in idle:
             process.end()
         self.nursery.close()
+
+
+def _keep(line: Line) -> None:
+    mark = current_task()
+    if mark is not None and mark.keep is not None:
+        mark.keep(mark, line)
 
 
 def memory_of(settings: wiring.Settings, slots: int) -> int:

@@ -34,6 +34,8 @@ def main(control: int, jobs: str, folder: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the worker decides when its tasks stop
     system.adopt_orphans()
+    # A library that starts threads when it is imported would make forking unsafe.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251 - for the library, not for us
     nursery = Nursery(socket.socket(fileno=control), jobs)
     nursery.serve()
     nursery.end()

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 from core.tasks import Claim, Ending, TaskKey
+from core.whereabouts import Line
 from triggers import wiring
 
 
@@ -51,6 +52,13 @@ class Stop:
 @dataclass(frozen=True, slots=True)
 class Renewed:
     """A report has renewed the task's lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The task wrote a line to its log."""
+
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,6 @@ from triggers.heavy.forks import NUMBER, TRACE, main
 PATIENCE = 60.0
 """Seconds that importing every job may take."""
 LEAVE = 5.0
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""A library that starts threads when it is imported would make forking unsafe."""
 PROGRAM = "import sys; sys.path[:] = {path!r}; from triggers.heavy.forks import main; main({control}, {jobs!r}, {folder!r})"
 
 
@@ -161,7 +159,6 @@ class Nursery:
         return subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-c", program],
             pass_fds=[control],
-            env=ONE_THREAD | os.environ,  # noqa: TID251 - the same environment, for a part of this program
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -174,8 +171,6 @@ class Nursery:
             assert self._control is not None
             self._control.close()
             os.setsid()
-            for name, value in ONE_THREAD.items():
-                os.environ.setdefault(name, value)  # noqa: TID251 - read by a library, later
             main(control, self.jobs, str(self.folder))
         finally:
             os._exit(0)

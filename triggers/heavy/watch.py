@@ -12,7 +12,7 @@ from triggers.heavy import system
 from triggers.heavy.messages import Gone, Stop
 from triggers.heavy.process import TaskProcess
 
-MERCY = 10.0
+MERCY = 5.0
 """Seconds that a task has to come to a safe point after it was taken away; then its process is killed."""
 OFTEN = 0.2
 """Seconds between two looks at a process's memory."""

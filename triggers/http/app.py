@@ -26,6 +26,8 @@ from triggers.http import (
     jobs,
     legacy,
     links,
+    logs,
+    metrics,
     schedules,
     stac,
     stac_tools,
@@ -43,6 +45,7 @@ from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
 from triggers.http.roles import secured
 from triggers.http.services import Services
+from triggers.http.watched import Watched
 
 DESCRIPTION = """Submit geospatial jobs, follow them, and read what they gave.
 
@@ -52,11 +55,13 @@ ROUTERS = (
     jobs.router,
     control.router,
     events.router,
+    logs.router,
     job_types.router,
     schedules.router,
     templates.router,
     batches.router,
     status.router,
+    metrics.router,
     identity.router,
     grids.router,
     legacy.router,
@@ -99,6 +104,7 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Correlated),
+            Middleware(Watched, lambda: services.machine.watch),
             Middleware(Gate, Doorkeeper(services.access, services.machine), services.audit),
             Middleware(
                 LimitedBody,

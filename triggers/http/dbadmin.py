@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from core.errors import Conflict, CoreMachineError
 from core.housekeeping import ActivityView, MigrationView, Swept, TableView
+from triggers.http.actor import about
 from triggers.http.services import TheHousekeeper, TheServices, TheSteward
 
 router = APIRouter(prefix="/api/dbadmin", tags=["operate"])
@@ -111,6 +112,7 @@ def db_migrations(steward: TheSteward) -> Migrations:
 
 @router.post("/maintenance")
 def db_maintenance(
+    request: Request,
     services: TheServices,
     housekeeper: TheHousekeeper,
     action: Annotated[Action, Query(description="What to do.")],
@@ -120,6 +122,7 @@ def db_maintenance(
     dry_run: Annotated[bool, Query(description="With cleanup: only tell.")] = False,
 ) -> Maintained:
     """Apply migrations, remove what is old, or (in development) drop every job and begin anew."""
+    about(request, None if dry_run and action is Action.CLEANUP else action)
     match action:
         case Action.ENSURE:
             return Maintained(action=action, applied=housekeeper.steward.ensure())

@@ -51,6 +51,8 @@ GET     /api/livez                                                  public
 GET     /api/readyz                                                 public
 GET     /api/health                                                 anyone
 GET     /api/status/deep                                            reader
+GET     /metrics                                                    reader
+GET     /api/metrics                                                reader
 GET     /api/openapi.json                                           public
 GET     /api/interface/swagger                                      public
 GET     /api/interface/redoc                                        public
@@ -73,6 +75,7 @@ GET     /api/jobs/{job_id}/tasks/{task_id}                          reader
 GET     /api/jobs/{job_id}/result                                   reader
 GET     /api/jobs/{job_id}/events                                   reader
 GET     /api/jobs/{job_id}/events/stream                            reader
+GET     /api/jobs/{job_id}/logs                                     reader
 GET     /api/job-types                                              reader
 GET     /api/job-types/{job_type}                                   reader
 GET     /api/db/jobs                                                reader
@@ -221,28 +224,13 @@ POST    /api/tiles/{collection}/{item}/feature                      reader      
 GET     /api/tiles/{collection}/{item}/WMTSCapabilities.xml         reader
 """
 
-AHEAD = """
-# Logs
-GET     /api/jobs/{job_id}/logs                                     reader
-
-# Admission
-GET     /api/concurrency                                            reader
-GET     /api/limits/{job_type}                                      reader
-PUT     /api/limits/{job_type}                                      operator    store
-
-# Metrics: which job types there are, and how much of what runs
-GET     /api/metrics                                                reader
-GET     /metrics                                                    reader
-"""
-"""Routes that other parts bring. Whoever brings one moves its row up; a row that names no route is harmless."""
-
 
 def _needs(word: str) -> Role | Open:
     return Role(word) if word in list(Role) else Open(word)
 
 
-def _rules(*tables: str) -> Mapping[tuple[str, str], Rule]:
-    lines = (line.split() for table in tables for line in table.splitlines())
+def _rules(table: str) -> Mapping[tuple[str, str], Rule]:
+    lines = (line.split() for line in table.splitlines())
     rows = [line for line in lines if line and line[0] != "#"]
     rules = [Rule(row[0], row[1], _needs(row[2]), *row[3:]) for row in rows]
     by_route = {(rule.method, rule.path): rule for rule in rules}
@@ -250,7 +238,7 @@ def _rules(*tables: str) -> Mapping[tuple[str, str], Rule]:
     return by_route
 
 
-RULES = _rules(TABLE, AHEAD)
+RULES = _rules(TABLE)
 
 
 def rule_of(method: str, path: str) -> Rule | None:

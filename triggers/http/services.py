@@ -23,6 +23,7 @@ from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.memory_keys import MemoryAudit, MemoryKeys
 from core.schedules import Schedules
+from core.task_logs import TaskLogs
 from core.templates import Templates
 from core.webhook_desk import WebhookDesk
 from services.storage.uploads import Rules
@@ -85,6 +86,10 @@ class Services:
     """Whether rasters are shown: what that takes is slow to import."""
     tile_rasters: int = 24
     """How many rasters one picture may open."""
+    task_logs: TaskLogs | None = None
+    """What tasks wrote to their logs."""
+    exposition: Callable[[str], tuple[bytes, str]] | None = None
+    """The metrics, in a format that an Accept header names, and that format's content type."""
     rasters: Opener | None = None
     """How rasters are opened; by signed links to `blobs` unless told otherwise."""
 

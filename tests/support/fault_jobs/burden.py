@@ -139,6 +139,8 @@ class Deaf(JobBase):
 
     folder: str
     polite: bool = False
+    locked: bool = False
+    """Whether it waits inside C, with Python's lock."""
 
     @single(queue=HEAVY, retry=OFTEN)
     def wait(self, ctx: Context) -> list[int]:
@@ -147,6 +149,8 @@ class Deaf(JobBase):
 
         first = ctx.once("survey", survey)
         (Path(self.folder) / f"begun-{ctx.attempt}").write_text(str(os.getpid()))
+        if self.locked:
+            hold_the_lock(60)
         wait_for(Path(self.folder) / f"go-{ctx.attempt}", ctx, polite=self.polite)
         return [first, ctx.attempt]
 
