@@ -31,6 +31,7 @@ from tests.http.sample_jobs import Squares
 from tests.support.waiting import eventually
 from triggers.cli import tables
 from triggers.cli.app import app
+from triggers.cli.exits import Code
 from triggers.cli.submit import command_of
 from triggers.cli.tables import Column, rows_of
 from triggers.local import ports
@@ -377,3 +378,14 @@ def test_the_shell_completes_commands_job_types_their_flags_and_jobs(
 def test_the_launcher_is_a_shell_script() -> None:
     subprocess.run(["sh", "-n", PROGRAM], check=True)
     assert os.access(PROGRAM, os.X_OK)
+
+
+# its reference page
+
+
+def test_every_command_and_every_exit_code_stands_in_the_reference() -> None:
+    text = (ROOT / "docs/reference/coremachine.md").read_text()
+    told = re.findall(r"^\| `coremachine ([a-z ]+)` \|", text, re.MULTILINE)
+    assert told == [" ".join(words) for words in all_commands()]
+    codes = re.findall(r"^\| (\d+) \|", text, re.MULTILINE)
+    assert codes == [str(int(code)) for code in Code]
