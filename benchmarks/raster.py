@@ -300,7 +300,11 @@ def yard(sizes: Sizes, notes: list[str]) -> Iterator[Yard]:
     azurite = Azurite(folder / "azurite")
     try:
         azurite.start()
-        yield Yard(azurite.connection_string, folder, sizes, notes)
+        made = Yard(azurite.connection_string, folder, sizes, notes)
+        try:
+            yield made
+        finally:
+            made.blobs.close()
     finally:
         azurite.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -73,7 +73,10 @@ def cube(blobs: Blobs, ref: BlobRef) -> zarr.Group:
 
 
 def dataset(group: zarr.Group, ref: BlobRef) -> xarray.Dataset:
-    """The same as xarray sees it; nothing but metadata is read. Times stay numbers, since calendars are kept apart."""
+    """The same as xarray sees it; nothing but metadata is read, so no indexes are made.
+
+    Times stay numbers, since calendars are kept apart.
+    """
     import xarray  # noqa: PLC0415 - slow to import
 
     with understood(ref):
@@ -84,6 +87,7 @@ def dataset(group: zarr.Group, ref: BlobRef) -> xarray.Dataset:
             zarr_format=group.metadata.zarr_format,
             decode_times=False,
             decode_coords=False,
+            create_default_indexes=False,
         )
 
 

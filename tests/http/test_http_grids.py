@@ -15,7 +15,10 @@ from core.testing import run_job
 from jobs.netcdf_to_zarr import NetcdfToZarr
 from jobs.virtualize_netcdf import VirtualizeNetcdf
 from services.grids import select
+from services.grids.ask import point
+from services.grids.cubes import cube_of
 from services.grids.models import GridLimits
+from services.grids.select import When
 from tests.http.house import serving
 from tests.support.grids import Weather
 from tests.support.netcdf import Var
@@ -312,6 +315,33 @@ def test_an_item_that_names_no_cube_of_ours_is_refused(
     }
     catalog.add("cubes", [item])
     assert reason in refused(client, "odd/info")["detail"]
+
+
+class Noting(MemoryBlobs):
+    """Remembers what is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def read(self, ref: BlobRef, *args: Any, **more: Any) -> bytes:
+        self.seen.append(ref)
+        return super().read(ref, *args, **more)
+
+
+def test_a_coordinate_that_no_question_needs_is_never_read() -> None:
+    """Whoever sends a cube may give it a dimension of any length; xarray would read it to make an index."""
+    stations = Var(("station",), np.arange(50.0), {})
+    blobs, catalog = Noting(), MemoryCatalog()
+    source = BlobRef("bronze/grids/stations.nc")
+    blobs.write(source, Weather(times=4, dims={"station": 50}, more={"station": stations}).file())
+    job = NetcdfToZarr(source=source, collection="cubes")
+    run_job(job, blobs=blobs, catalog=catalog, expect=JobStatus.COMPLETED)
+    blobs.seen.clear()
+    cube = cube_of(catalog, blobs, "cubes", "stations")
+    assert point(cube, 7.5, 88, GridLimits(), When(variable="t2m")).values
+    assert any("/t2m/c/" in ref for ref in blobs.seen)
+    assert [ref for ref in blobs.seen if "/station/c/" in ref] == []
 
 
 def test_a_store_that_is_written_anew_is_opened_anew(
