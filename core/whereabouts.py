@@ -50,14 +50,19 @@ def current_request() -> str:
     return _request.get()
 
 
-@contextmanager
-def at_task(mark: Mark) -> Generator[None]:
+class at_task:
     """All that is done in this block is done for that task."""
-    token = _task.set(mark)
-    try:
-        yield
-    finally:
-        _task.reset(token)
+
+    __slots__ = ("_mark", "_token")
+
+    def __init__(self, mark: Mark) -> None:
+        self._mark = mark
+
+    def __enter__(self) -> None:
+        self._token = _task.set(self._mark)
+
+    def __exit__(self, *_: object) -> None:
+        _task.reset(self._token)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.fault_jobs.poison import StrictPoison
 from tests.support.fault_jobs.relay import Relay
-from tests.support.fault_jobs.scribbler import SECRET, Scribbler
+from tests.support.fault_jobs.scribbler import SECRET, Chatterbox, HeavyScribbler, Scribbler
 from tests.support.fleet import Fleet, Worker
 from tests.support.otlp import Receiver, receiver
 from tests.support.waiting import eventually
@@ -30,9 +30,12 @@ def begun(fleet: Fleet, run: int, attempt: int) -> bool:
     return any(row[0] == attempt and row[2] == "from a thread" for row in found)
 
 
-def test_what_a_killed_worker_has_logged_stays(fleet: Fleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("job", [Scribbler, HeavyScribbler])
+def test_what_a_killed_worker_has_logged_stays(
+    fleet: Fleet, tmp_path: Path, job: type[Scribbler] | type[HeavyScribbler]
+) -> None:
     """The lines of a task that runs are written down every few seconds; the next attempt's follow them."""
-    run = fleet.submit(Scribbler(folder=str(tmp_path)))
+    run = fleet.submit(job(folder=str(tmp_path)))
     worker = fleet.start()
     eventually(lambda: begun(fleet, run, 1), 20)
     worker.kill()
@@ -48,6 +51,15 @@ def test_what_a_killed_worker_has_logged_stays(fleet: Fleet, tmp_path: Path) -> 
         (2, 2, "from a thread"),
         (2, 3, "attempt 2 ends"),
     ]
+
+
+def test_a_heavy_task_that_talks_without_end_is_stopped_at_its_timeout(fleet: Fleet) -> None:
+    """Fault 32: its words are no sign of progress. Their last ones are kept."""
+    run = fleet.submit(Chatterbox())
+    fleet.start()
+    ended = fleet.ended(run, 40)
+    assert (ended.status, ended.error and ended.error["code"]) == ("failed", "task_timeout")
+    assert fleet.ask("select count(*) > 20 from app.task_logs where run_id = %s", run) == [(True,)]
 
 
 def test_json_logs_say_which_task_every_line_is_about(fleet: Fleet, tmp_path: Path) -> None:
