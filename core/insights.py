@@ -233,8 +233,11 @@ def _say_why(record: JobRecord) -> NoReturn:
     error = record.error
     if error is None:
         raise NoResult(f"Job {record.run.job_id} is {record.run.status}, so it has no result.")
-    where = f" in stage {error['stage']}, task {error['task']}" if "stage" in error else ""
-    raise NoResult(f"The job failed{where}: {error['type']}: {error['message']}")
+    how = "failed" if record.run.status is JobStatus.FAILED else "was cancelled"
+    where = "".join(f", {name} {error[name]}" for name in ("stage", "task") if name in error)
+    raise NoResult(
+        f"The job {how}{where and ' in ' + where[2:]}: {error['type']}: {error['message']}"
+    )
 
 
 def _stage_number(plan: Sequence[PlannedStage], name: str) -> int:

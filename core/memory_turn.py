@@ -10,7 +10,7 @@ from core.ports import RunRow, StageRow
 from core.queues import QueueName
 from core.stages import Shape
 from core.states import JobStatus, StageStatus, Tally, TaskStatus, Verdict
-from core.tasks import NOTHING, PLAN, Event, Payload, TaskKey
+from core.tasks import NOTHING, PLAN, Event, Payload, TaskError, TaskKey, ended_data
 
 
 class MemoryTurn:
@@ -51,9 +51,32 @@ class MemoryTurn:
         key = TaskKey(self._number, stage, PLAN if planned.planned else 0)
         queue = QueueName.JOBS if planned.planned else planned.queue
         self.books.queue_task(MemoryTask(key, queue, self.run.priority))
+        if planned.within is not None:
+            late = self.books.now() + planned.within
+            self.books.put(self.books.stage_deadlines, (self._number, stage), late)
         self.record(Event("stage_opened", stage, data={"name": planned.name}))
 
-    def finish(self, status: JobStatus) -> None:
+    @property
+    def stands_still(self) -> bool:
+        return self.run.status.is_final or self.run.status is JobStatus.PAUSED
+
+    def is_overdue(self) -> bool:
+        deadline = self.books.runs[self._number].deadline
+        return deadline is not None and deadline < self.books.now() and not self.stands_still
+
+    def is_late(self, stage: int) -> bool:
+        deadline = self.books.stage_deadlines.get((self._number, stage))
+        final = self.books.stages[self._number][stage].status.is_final
+        return deadline is not None and deadline < self.books.now() and not final
+
+    def expire(self, stage: int, why: TaskError) -> bool:
+        place = (self._number, stage)
+        if not self.is_late(stage) or self.stands_still or place in self.books.stage_errors:
+            return False
+        self.books.put(self.books.stage_errors, place, why)
+        return True
+
+    def finish(self, status: JobStatus, why: TaskError | None = None) -> None:
         for row in list(self.books.stages[self._number].values()):
             if not row.status.is_final:
                 self.books.put_stage(self._number, replace(row, status=StageStatus.CANCELLED))
@@ -64,10 +87,10 @@ class MemoryTurn:
                 row=replace(run.row, status=status),
                 finished_at=self.books.now(),
                 result=self._result(),
-                error=self._error() if status is JobStatus.FAILED else None,
+                error=why.as_dict() if why else self._error(status),
             )
         )
-        self.record(Event(f"job_{status}", data={"run": self.run.number}))
+        self.record(Event(f"job_{status}", data=ended_data(self.run.number, why)))
 
     def record(self, event: Event) -> None:
         self.books.record(self._number, event)
@@ -79,8 +102,17 @@ class MemoryTurn:
             return NOTHING
         return task.result if task.status is TaskStatus.COMPLETED else NOTHING
 
-    def _error(self) -> dict[str, str] | None:
-        """The first failure of a stage that did not hold."""
+    def _error(self, status: JobStatus) -> dict[str, str] | None:
+        """Of a stage that did not hold, its own error or the first failure in it."""
+        if status is not JobStatus.FAILED:
+            return None
+        for stage, row in sorted(self.books.stages[self._number].items()):
+            late = self.books.stage_errors.get((self._number, stage))
+            if late is not None and row.verdict is Verdict.FAILED:
+                return {**late.as_dict(), "stage": self.run.plan[stage].name}
+        return self._first_failure()
+
+    def _first_failure(self) -> dict[str, str] | None:
         failed = [
             task
             for stage, row in self.books.stages[self._number].items()

@@ -23,6 +23,8 @@ LOST_OFTEN = 5
 class MemoryUpkeep:
     """Workers come and go here. The leases are the books' clock's, which a test can put forward."""
 
+    books: Books
+
     def __init__(self, *, outbox: bool = False) -> None:
         self.books = Books(outbox=outbox)
 

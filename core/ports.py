@@ -8,12 +8,23 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from core.admission import FREE, NOTHING_FIRST, Admissions, After, Terms
 from core.plan import PlannedStage
 from core.queues import QueueName
 from core.results import Failure
 from core.stages import Decision
 from core.states import JobStatus, StageStatus, Tally, Verdict
-from core.tasks import NOTHING, Claim, Event, NewTask, Outcome, Payload, TaskKey, Wakeup
+from core.tasks import (
+    NOTHING,
+    Claim,
+    Event,
+    NewTask,
+    Outcome,
+    Payload,
+    TaskError,
+    TaskKey,
+    Wakeup,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,8 @@ class NewRun:
     priority: int
     request: UUID
     """Names this submission, so that repeating it after a lost reply finds its own run."""
+    terms: Terms = FREE
+    after: After = NOTHING_FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +81,19 @@ class Turn(Protocol):
         """Write the stage's row and its first task: the only one, or the one that plans the others."""
         ...
 
-    def finish(self, status: JobStatus) -> None:
-        """End the run: its result, or its first failure, comes from its tasks; open stages are cancelled."""
+    def finish(self, status: JobStatus, why: TaskError | None = None) -> None:
+        """End the run: its result, or its first failure, comes from its tasks; open stages are cancelled.
+
+        `why`: the reason, where it is none of its tasks. A run that was never let in ends like any other.
+        """
+        ...
+
+    def is_overdue(self) -> bool:
+        """Whether the run has passed its time, now that its row is locked."""
+        ...
+
+    def expire(self, stage: int, why: TaskError) -> bool:
+        """Note once that a running stage has passed its time; False when that is noted, or no longer so."""
         ...
 
     def record(self, event: Event) -> None: ...
@@ -91,6 +115,8 @@ class Submission:
 
     run: RunRow
     is_new: bool
+    waits: bool = False
+    """Whether the new run has to be let in before its first stages open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +141,8 @@ class Repairs:
     cancelled: int = 0
     closed: int = 0
     sessions: int = 0
+    admitted: int = 0
+    expired: int = 0
 
     @property
     def total(self) -> int:
@@ -126,6 +154,8 @@ class Repairs:
             + self.cancelled
             + self.closed
             + self.sessions
+            + self.admitted
+            + self.expired
         )
 
 
@@ -140,7 +170,7 @@ class Limits:
     chunk: int = 500
 
 
-class Store(Protocol):
+class Store(Admissions, Protocol):
     """The truth about jobs. Implemented by PostgreSQL, and by memory for tests of jobs."""
 
     # submitting and moving

@@ -25,6 +25,9 @@ class Reconciler:
     def round(self) -> Repairs:
         repairs = self.machine.store.repair(self.limits)
         repairs = replace(repairs, closed=self.machine.repair_stages())
+        repairs = replace(
+            repairs, expired=self.machine.expire(), admitted=self.machine.admitter.round()
+        )
         dead = self.queue.collect_dead()
         self.queue.relay()
         if repairs.total or dead:

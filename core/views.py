@@ -305,6 +305,8 @@ class PlanLine(View):
     queue: QueueName
     attempts: int
     timeout_seconds: float
+    within_seconds: float | None
+    """How long the whole stage may take."""
     tolerated: float
     """The share of its tasks that may fail before the job does."""
     description: str
@@ -320,6 +322,15 @@ class JobTypeView(View):
     stages: list[PlanLine]
     schedule: str | None
     concurrency: str | None
+    """What makes the key: runs of equal key take turns."""
+    at_most: int | None
+    """How many runs of one key may run at once."""
+    key_rate: str | None
+    """How fast runs of one key may start."""
+    rate: str | None
+    """How fast runs may start, unless an operator says otherwise."""
+    timeout_seconds: float | None
+    """How long a whole run may take."""
     priority: int
     reverses: str | None
     """The job type that this one undoes."""

@@ -18,6 +18,7 @@ from core.runs import needs_new_run
 from core.stages import Decision
 from core.states import JobStatus, StageStatus, Tally
 from core.tasks import Claim, Event, NewTask, Outcome, Payload, Released, TaskError, TaskKey, Wakeup
+from infrastructure.admission import Admitting, add_dependencies, run_columns
 from infrastructure.database import Database, sql
 from infrastructure.rows import (
     PLAN,
@@ -36,7 +37,7 @@ from infrastructure.writing import Writer
 BUCKET = 128
 
 
-class PostgresStore(Upkeep):
+class PostgresStore(Upkeep, Admitting):
     """core.ports.Store over a Database. Every method is one transaction, and safe to repeat."""
 
     def __init__(self, database: Database, *, outbox: bool = False) -> None:
@@ -52,14 +53,16 @@ class PostgresStore(Upkeep):
             if row is not None and (
                 row[-1] == new.request or not needs_new_run(run_row(row), force=force)
             ):
-                yield Submission(run_row(row), is_new=row[-1] == new.request), None
+                again = row[-1] == new.request
+                yield Submission(run_row(row), is_new=again, waits=again), None
                 return
-            run = self._add_run(conn, new, 1 if row is None else run_row(row).number + 1)
+            number = 1 if row is None else run_row(row).number + 1
+            run, admitted = self._add_run(conn, new, number)
             turn = PostgresTurn(conn, run, self.writer)
-            yield Submission(run, is_new=True), turn
+            yield Submission(run, is_new=True, waits=not admitted), turn
             turn.write_events()
 
-    def _add_run(self, conn: Connection[Any], new: NewRun, number: int) -> RunRow:
+    def _add_run(self, conn: Connection[Any], new: NewRun, number: int) -> tuple[RunRow, bool]:
         values = {
             "job_id": new.job_id,
             "job_type": new.job_type,
@@ -69,10 +72,13 @@ class PostgresStore(Upkeep):
             "parameters": text(new.parameters.data),
             "parameters_ref": new.parameters.ref,
             "priority": new.priority,
+            **run_columns(new.terms, new.after),
         }
         row = conn.execute(sql("jobs/add_run"), values).fetchone()
         assert row is not None
-        return RunRow(
+        if new.after.jobs:
+            add_dependencies(conn, row[0], new.after)
+        run = RunRow(
             row[0],
             new.job_id,
             new.job_type,
@@ -82,6 +88,7 @@ class PostgresStore(Upkeep):
             new.parameters,
             new.priority,
         )
+        return run, row[1]
 
     def run(self, run: int) -> RunRow:
         rows = self.database.fetch("jobs/get_run", {"run_id": run})

@@ -12,8 +12,9 @@ from core.ports import RunRow, StageRow
 from core.queues import QueueName
 from core.stages import Shape
 from core.states import JobStatus, StageStatus, Tally, Verdict
-from core.tasks import PLAN, Event, TaskKey
+from core.tasks import PLAN, Event, TaskError, TaskKey, ended_data
 from infrastructure.database import sql
+from infrastructure.rows import error_text
 from infrastructure.writing import Writer
 
 ENDED = {
@@ -74,7 +75,7 @@ class PostgresTurn:
             self._add_task(stage, 0, planned.queue)
         self.record(Event("stage_opened", stage, data={"name": planned.name}))
 
-    def finish(self, status: JobStatus) -> None:
+    def finish(self, status: JobStatus, why: TaskError | None = None) -> None:
         last = len(self.run.plan) - 1
         self.conn.execute(sql("stages/cancel_stages"), {"run_id": self.run.run})
         values = {
@@ -82,10 +83,19 @@ class PostgresTurn:
             "status": status,
             "last": last,
             "has_result": self.run.plan[last].shape is not Shape.FAN_OUT,
+            "why": error_text(why),
         }
         self.conn.execute(sql("jobs/finish_run"), values)
-        self.record(Event(ENDED[status], data={"run": self.run.number}))
+        self.record(Event(ENDED[status], data=ended_data(self.run.number, why)))
         self.run = replace(self.run, status=status)
+
+    def is_overdue(self) -> bool:
+        row = self.conn.execute(sql("admission/is_overdue"), {"run_id": self.run.run}).fetchone()
+        return row is not None and bool(row[0])
+
+    def expire(self, stage: int, why: TaskError) -> bool:
+        values = {"run_id": self.run.run, "stage": stage, "error": error_text(why)}
+        return self.conn.execute(sql("admission/expire_stage"), values).rowcount == 1
 
     def record(self, event: Event) -> None:
         self._events.append(event)
@@ -110,6 +120,7 @@ class PostgresTurn:
             "total": total,
             "attempts": planned.attempts,
             "timeout": planned.timeout,
+            "within": planned.within,
             "tolerated": planned.tolerated,
         }
         self.conn.execute(sql("stages/add_stage"), values)

@@ -14,7 +14,10 @@ from infrastructure.database import Database
 from tests.store.desk import Desk, MemoryDesk, PostgresDesk
 from tests.support.services import fresh_database
 
-TABLES = "jobs, runs, stages, tasks, checkpoints, events, sessions, outbox, quarantine"
+TABLES = (
+    "jobs, runs, stages, tasks, checkpoints, events, sessions, outbox, quarantine, "
+    "dependencies, limits, buckets"
+)
 
 
 @pytest.fixture(scope="session")

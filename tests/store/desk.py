@@ -23,6 +23,7 @@ from core.worker import TaskRunner
 from infrastructure.database import Database
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.store import PostgresStore
+from tests.store import limited_jobs as limited
 from tests.store import sample_jobs as jobs
 
 BROKEN = TaskError("ConnectionError", "the line was cut", trace="Traceback: the line was cut")
@@ -78,7 +79,7 @@ class Desk:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.blobs = MemoryBlobs()
-        self.machine = CoreMachine(Registry.of(*jobs.ALL), store, self.blobs)
+        self.machine = CoreMachine(Registry.of(*jobs.ALL, *limited.ALL), store, self.blobs)
         self.worker = Worker(uuid4(), "here", 1, "test", tuple(QueueName))
         self.session = self.worker.session
         self.runner = self.new_runner(self.session)
@@ -93,8 +94,8 @@ class Desk:
         self.store.begin_session(worker)
         return worker
 
-    def submit(self, job: JobBase, *, force: bool = False) -> RunRow:
-        return self.machine.submit(job, force=force).run
+    def submit(self, job: JobBase, *, force: bool = False, **order: Any) -> RunRow:
+        return self.machine.submit(job, force=force, **order).run
 
     def claim(self, queue: QueueName = LIGHT, limit: int = 1000, session=None) -> list[Claim]:
         return self.store.claim_due(queue, session or self.session, limit)
@@ -224,6 +225,9 @@ class PostgresDesk(Desk):
         columns = ("deadline", "run_at", "published_at", "started_at", "finished_at")
         moved = ", ".join(f"{name} = {name} - make_interval(secs => %(by)s)" for name in columns)
         self.conn.execute(f"update tasks set {moved}", {"by": seconds})
+        for table, name in (("runs", "deadline"), ("stages", "deadline"), ("buckets", "at")):
+            moved = f"{name} = {name} - make_interval(secs => %s)"
+            self.conn.execute(f"update {table} set {moved}", [seconds])
         self.conn.execute("update outbox set at = at - make_interval(secs => %s)", [seconds])
         self.conn.execute("update sessions set seen = seen - make_interval(secs => %s)", [seconds])
 
