@@ -67,6 +67,8 @@ class Portrait:
             job_type=run.job_type,
             status=run.status,
             run=run.number,
+            priority=run.priority,
+            deadline=record.deadline,
             parameters=_inline(run.parameters),
             parameters_ref=run.parameters.ref,
             progress=self._progress(stages),

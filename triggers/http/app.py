@@ -20,6 +20,7 @@ from triggers.http import (
     job_types,
     jobs,
     legacy,
+    limits,
     links,
     stac,
     stac_tools,
@@ -27,6 +28,7 @@ from triggers.http import (
     storage,
     uploads,
 )
+from triggers.http.crowd import Crowd
 from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
@@ -40,6 +42,7 @@ ROUTERS = (
     jobs.router,
     events.router,
     job_types.router,
+    limits.router,
     status.router,
     grids.router,
     legacy.router,
@@ -77,6 +80,7 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Correlated),
+            Middleware(Crowd, services.crowd),
             Middleware(LimitedBody, services.max_body_bytes, uploads.limits(services.uploads)),
         ],
     )

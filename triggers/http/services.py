@@ -16,6 +16,7 @@ from core.catalog import Catalog
 from core.insights import Insights
 from core.machine import CoreMachine
 from services.storage.uploads import Rules
+from triggers.http.crowd import CrowdLimits
 
 if TYPE_CHECKING:
     from services.tiles.opener import Opener
@@ -45,6 +46,8 @@ class Services:
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
+    crowd: CrowdLimits = field(default_factory=CrowdLimits)
+    """How many requests are served at once."""
     uploads: Rules = field(default_factory=Rules)
     """What may be uploaded."""
     link_lasts: timedelta = timedelta(hours=1)
