@@ -42,7 +42,8 @@ def concurrency(
 ) -> KeyList:
     """The concurrency keys in use: who holds each, and who waits for it."""
     page = insights.keys(cursor, limit)
-    return KeyList(**dict(page), links=page_links(request, page.next))
+    links = page_links(request, page.next)
+    return KeyList(keys=page.keys, next=page.next, links=links)
 
 
 @router.get("/limits/{job_type}")
