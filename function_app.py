@@ -23,8 +23,15 @@ async def http(req: func.HttpRequest, context: func.Context) -> func.HttpRespons
 @app.function_name("tick")
 @app.timer_trigger(arg_name="timer", schedule="*/5 * * * * *", use_monitor=False)
 def tick(timer: func.TimerRequest) -> None:
-    """Repair what was lost, and send what was promised."""
+    """Repair what was lost, send what was promised, submit what the clock calls for."""
     wiring.tick()
+
+
+@app.function_name("clean")
+@app.timer_trigger(arg_name="timer", schedule="0 17 * * * *", use_monitor=False)
+def clean(timer: func.TimerRequest) -> None:
+    """Remove what has been kept for long enough."""
+    wiring.clean_up()
 
 
 @queues.function_name("jobs")

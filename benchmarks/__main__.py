@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import footprint, latency, recovery, throughput
+from benchmarks import footprint, heavy, latency, recovery, throughput
 from benchmarks.plan import QUICK, Sizes
 from benchmarks.rig import Rig, private_server, rig, wait_for_quiet
 from benchmarks.table import Machine, Report, Row
@@ -20,6 +20,7 @@ ON_A_RIG: dict[str, Part] = {
     "submit": latency.submit_rows,
     "crash": recovery.recovery_rows,
     "memory": footprint.memory_rows,
+    "heavy": heavy.heavy_rows,
 }
 BUSY = 0.3
 SAVED = Path(".local/benchmarks.json")

@@ -1,7 +1,8 @@
 """A crash run: `python -m benchmarks.chaos --seconds 300 [--seed N] [--queue postgres|service-bus]`.
 
-Workers are killed, PostgreSQL crashes, messages are lost and repeated while jobs keep coming. Afterwards every job must
-be final with the right result, and no invariant broken; the exit code says whether that is so.
+Workers are killed, PostgreSQL crashes, messages are lost and repeated while jobs keep coming, and operators cancel, pause,
+resume, resubmit, replay and retry them. Afterwards every job must be final with the right result, and no invariant
+broken; the exit code says whether that is so.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.status import Status
 from rich.table import Table
 
 from benchmarks.invariants import violations
+from benchmarks.operators import Operator
 from benchmarks.rig import private_server
 from benchmarks.storm import Storm, Submitter
 from infrastructure.migrations import migrate
@@ -102,8 +104,9 @@ def _run(
 ) -> None:
     storm = Storm(dice)
     submitter = Submitter(fleet, dice, storm.toll)
+    operator = Operator(fleet, random.Random(dice.random()), submitter)  # noqa: S311 - repeatable on purpose
     with fleet.tended(WORKERS) as tending:
-        _gather(storm, submitter, tending, server, seconds)
+        _gather(storm, submitter, operator, tending, server, seconds)
         if bus is not None:
             bus.faults(**MESSAGE_FAULTS)
         storm.begin()
@@ -112,19 +115,31 @@ def _run(
         if bus is not None:
             report.numbers.update(bus.harm())
             bus.faults()
-        _let_everything_end(status, submitter)
+        _let_everything_end(status, submitter, operator)
         report.wrong = [*submitter.wrong, *_wrong_results(fleet, submitter), *_left_broken(fleet)]
-    report.numbers = {**_counted(fleet), **vars(storm.toll), **report.numbers, **_repaired(fleet)}
+    report.numbers = {
+        **_counted(fleet),
+        **vars(storm.toll),
+        **report.numbers,
+        **{f"operators: {what}": count for what, count in sorted(operator.pressed.items())},
+        **_repaired(fleet),
+    }
     report.numbers["violations and wrong results"] = len(report.wrong)
 
 
 def _gather(
-    storm: Storm, submitter: Submitter, tending: Tending, server: PostgresServer, seconds: float
+    storm: Storm,
+    submitter: Submitter,
+    operator: Operator,
+    tending: Tending,
+    server: PostgresServer,
+    seconds: float,
 ) -> None:
     storm.every(0.2, 1.0, lambda: storm.kill_one(tending))
     storm.every(min(30, seconds / 4), min(60, seconds / 2), lambda: storm.crash(server))
     for _ in range(2):
         storm.every(0.02, 0.2, submitter.act)
+        storm.every(0.02, 0.2, operator.act)
 
 
 @contextmanager
@@ -147,10 +162,10 @@ def _watch(status: Status, storm: Storm, submitter: Submitter, seconds: float) -
         time.sleep(0.25)
 
 
-def _let_everything_end(status: Status, submitter: Submitter) -> None:
+def _let_everything_end(status: Status, submitter: Submitter, operator: Operator) -> None:
     """Wait until no job is under way, but not for ever: what is still open then is reported as wrong."""
     end = time.monotonic() + PATIENCE
-    while (left := submitter.under_way()) and time.monotonic() < end:
+    while (left := operator.clear_up() + submitter.under_way()) and time.monotonic() < end:
         status.update(f"the storm is over · {left} jobs still under way")
         time.sleep(0.2)
 
@@ -159,7 +174,9 @@ def _wrong_results(fleet: Fleet, submitter: Submitter) -> list[str]:
     """Jobs that are missing, not final, or ended otherwise than they should."""
     ended = {
         job_id: (status, result)
-        for job_id, status, result in fleet.ask("select job_id, status, result from app.runs")
+        for job_id, status, result in fleet.ask(
+            "select r.job_id, r.status, r.result from app.jobs j join app.runs r using (run_id)"
+        )
     }
     return [
         f"{job!r}: expected {job.expected}, found {ended.get(job_id)}"
@@ -177,7 +194,8 @@ def _left_broken(fleet: Fleet) -> list[str]:
 
 def _counted(fleet: Fleet) -> dict[str, object]:
     ((jobs, tasks, claims),) = fleet.ask(
-        "select (select count(*) from app.runs), count(*), sum(attempt) from app.tasks"
+        "select (select count(*) from app.runs), count(*) filter (where attempt > 0),"
+        " sum(attempt) from app.tasks"
     )
     ((retries,),) = fleet.ask("select count(*) from app.events where what = 'task_retried'")
     extra = (claims - tasks - retries) / max(tasks, 1)

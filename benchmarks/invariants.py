@@ -30,6 +30,12 @@ RUNNING = "('expanding', 'open')"
 FINAL = "('completed', 'completed_with_errors', 'failed', 'cancelled')"
 ENDED = "('job_completed', 'job_completed_with_errors', 'job_failed', 'job_cancelled')"
 ATTEMPT_ENDED = "('task_failed', 'task_retried', 'task_lost', 'decision_needed')"
+AT_HOME = """
+        join app.runs r on r.run_id = s.run_id
+        left join app.tasks t on t.stage = s.stage and t.run_id = case
+            when (r.plan -> s.stage::int -> 'carried' ->> 'whole')::boolean
+            then (r.plan -> s.stage::int -> 'carried' ->> 'run')::bigint else s.run_id end"""
+"""The tasks of a stage, also where another run keeps them."""
 LATE = "clock_timestamp() - make_interval(secs => %(grace)s)"
 
 I1 = Invariant(
@@ -52,7 +58,7 @@ I2 = Invariant(
         select format('stage %%s-%%s is %%s and was closed %%s times', s.run_id, s.stage, s.status, count(e))
         from app.stages s
         left join app.events e on e.run_id = s.run_id and e.stage = s.stage
-             and e.what in ('stage_closed', 'stage_skipped')
+             and e.what in ('stage_closed', 'stage_skipped', 'stage_carried')
         group by s.run_id, s.stage, s.status
         having count(e) <> (s.status = 'closed')::int
         """,
@@ -60,7 +66,7 @@ I2 = Invariant(
         select format('stage %%s-%%s was opened %%s times', s.run_id, s.stage, count(e))
         from app.stages s
         left join app.events e on e.run_id = s.run_id and e.stage = s.stage
-             and e.what in ('stage_opened', 'stage_skipped')
+             and e.what in ('stage_opened', 'stage_skipped', 'stage_carried')
         group by s.run_id, s.stage
         having count(e) <> 1
         """,
@@ -71,7 +77,7 @@ I2 = Invariant(
         cross join lateral jsonb_array_elements(
             (r.plan -> e.stage::int -> 'after') || (r.plan -> e.stage::int -> 'reads')) as a (n)
         left join app.events c on c.run_id = e.run_id and c.stage = a.n::int
-             and c.what in ('stage_closed', 'stage_skipped') and c.number < e.number
+             and c.what in ('stage_closed', 'stage_skipped', 'stage_carried') and c.number < e.number
         where e.what = 'stage_opened' and c.number is null
         """,
     ],
@@ -126,7 +132,7 @@ I4 = Invariant(
         from app.tasks t
         left join app.events e on (e.run_id, e.stage, e.idx) = (t.run_id, t.stage, t.idx)
              and e.what in ('task_failed', 'gate_rejected')
-        where t.status = 'failed'
+        where t.status = 'failed' and t.attempt > 0
         group by t.run_id, t.stage, t.idx having count(e) <> 1
         """,
         """
@@ -145,20 +151,20 @@ I5 = Invariant(
     "I5",
     "A stage has as many tasks as it declared, and its counts are theirs.",
     [
-        """
+        f"""
         select format('stage %%s-%%s declared %%s tasks and has %%s', s.run_id, s.stage, s.total,
                       count(t) filter (where t.idx >= 0))
-        from app.stages s left join app.tasks t using (run_id, stage)
+        from app.stages s {AT_HOME}
         where s.status in ('open', 'closed')
         group by s.run_id, s.stage, s.total
         having count(t) filter (where t.idx >= 0) <> s.total
            and coalesce(bool_and(t.status = 'completed') filter (where t.idx = -1), true)
         """,
-        """
+        f"""
         select format('stage %%s-%%s closed with %%s completed and %%s failed, its tasks say %%s and %%s', s.run_id,
                       s.stage, s.completed, s.failed, count(t) filter (where t.status = 'completed' and t.idx >= 0),
                       count(t) filter (where t.status = 'failed'))
-        from app.stages s left join app.tasks t using (run_id, stage)
+        from app.stages s {AT_HOME}
         where s.status = 'closed'
         group by s.run_id, s.stage, s.completed, s.failed, s.cancelled, s.skipped
         having (s.completed, s.failed, s.cancelled, s.skipped) <> (
@@ -188,9 +194,19 @@ I6 = Invariant(
         where t.status = 'processing'
           and (t.deadline < {LATE} or coalesce(w.seen, t.started_at) < {LATE})
         """,
-        """
-        select format('task %%s-%%s-%%s waits for nothing', run_id, stage, idx)
-        from app.tasks where status = 'waiting' and run_at is null
+        f"""
+        select format('task %%s-%%s-%%s waits for nothing: its run is %%s', t.run_id, t.stage, t.idx, r.status)
+        from app.tasks t join app.runs r using (run_id)
+        where t.status = 'waiting' and t.run_at is null and r.status <> 'paused'
+          and not exists (
+              select from app.events e
+              where e.run_id = r.run_id and e.what in ('job_resumed', 'job_cancelled') and e.at >= {LATE})
+        """,
+        f"""
+        select format('task %%s-%%s-%%s is due, though its run has long been paused', t.run_id, t.stage, t.idx)
+        from app.tasks t join app.runs r using (run_id)
+        where t.status = 'queued' and r.status = 'paused'
+          and not exists (select from app.events e where e.run_id = r.run_id and e.at >= {LATE})
         """,
         f"""
         select format('task %%s-%%s-%%s has been due since %%s', run_id, stage, idx, run_at)
@@ -260,6 +276,16 @@ I9 = Invariant(
         join app.events later on later.run_id = e.run_id and later.number > e.number
         where e.what in {ENDED}
           and later.what in ('job_admitted', 'job_started', 'stage_opened', 'stage_planned', 'stage_closed', 'stage_skipped')
+          and later.what in ('job_started', 'stage_opened', 'stage_planned', 'stage_closed', 'stage_skipped',
+                             'stage_carried', 'job_paused', 'job_resumed')
+        """,
+        """
+        select format('run %%s takes over stage %%s of run %%s, which had not closed well', r.run_id, p.n - 1, c.run)
+        from app.runs r
+        cross join lateral jsonb_array_elements(r.plan) with ordinality as p (stage, n)
+        cross join lateral (select (p.stage -> 'carried' ->> 'run')::bigint as run) c
+        left join app.stages s on s.run_id = c.run and s.stage = p.n - 1
+        where (p.stage -> 'carried' ->> 'whole')::boolean and coalesce(s.verdict, 'failed') = 'failed'
         """,
         """
         select format('task %%s-%%s-%%s had failed for good, and is %%s', t.run_id, t.stage, t.idx, t.status)

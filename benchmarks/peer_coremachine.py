@@ -24,6 +24,7 @@ PEER = {
         "pydantic",
         "pydantic-settings",
         "azure-storage-blob",
+        "prometheus-client",
         "rasterio",
         "rio-cogeo",
     ],

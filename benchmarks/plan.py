@@ -20,6 +20,7 @@ class Sizes:
     submissions: int = 300
     memory_tasks: int = 100_000
     imports: int = 5
+    heavy_tasks: int = 300
 
 
 QUICK = Sizes(
@@ -33,4 +34,5 @@ QUICK = Sizes(
     submissions=60,
     memory_tasks=20_000,
     imports=3,
+    heavy_tasks=100,
 )

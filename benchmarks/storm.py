@@ -80,6 +80,8 @@ class Submitter:
         self.toll = toll
         self.jobs: dict[str, ChaosJob] = {}
         self.wrong: list[str] = []
+        self.touched: set[str] = set()
+        """Jobs of which an operator may have stopped or begun a run."""
         self._lock = threading.Lock()
 
     def act(self) -> None:
@@ -90,6 +92,13 @@ class Submitter:
                 self._repeat()
         except (ServiceUnavailable, psycopg.Error):
             return  # the database is down; whoever submits tries again later
+
+    def any_job(self) -> str | None:
+        """One of the newest, mostly: they are under way."""
+        with self._lock:
+            jobs = list(self.jobs)
+        newest = jobs[-AT_ONCE:] if self.dice.random() < 0.8 else jobs
+        return self.dice.choice(newest) if newest else None
 
     def under_way(self) -> int:
         ((count,),) = self.fleet.ask("select count(*) from app.runs where finished_at is null")
@@ -111,5 +120,5 @@ class Submitter:
             job = self.dice.choice(list(self.jobs.values()))
         again = self.fleet.submission(job)
         self.toll.repeated += 1
-        if again.run.number != 1:
+        if again.run.number != 1 and job.fingerprint not in self.touched:
             self.wrong.append(f"{job!r}, submitted again, got run {again.run.number}")

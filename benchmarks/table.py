@@ -137,6 +137,8 @@ Machine: {machine}.
 - **After a crash**: tasks finished per second, in the five seconds before `pg_ctl restart -m immediate` and in the five
   that begin ten seconds after it, while a client keeps submitting. Nothing of ours is restarted.
 - **Memory**: resident size of a worker process after 10,000 light tasks, and at its largest and last over 100,000 more.
+- **A process of its own**: no-op tasks of the heavy queue one after another, in the same worker without and with processes;
+  from the first claim to the last end by the database's clock.
 - **Cold import**: `import function_app` in a fresh process, interpreter included, median of five.
 
 ## Reproduce

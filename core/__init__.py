@@ -7,6 +7,7 @@ from core.errors import BadInput, RetryLater
 from core.job import JobBase
 from core.queues import HEAVY, LIGHT
 from core.results import Failure, Results
+from core.schedule import CatchUp, Overlap, Schedule
 from core.stages import FAIL, Decision, Retry, keep_going, minutes
 
 __all__ = [
@@ -15,13 +16,16 @@ __all__ = [
     "LIGHT",
     "BadInput",
     "BlobRef",
+    "CatchUp",
     "Context",
     "Decision",
     "Failure",
     "JobBase",
+    "Overlap",
     "Results",
     "Retry",
     "RetryLater",
+    "Schedule",
     "fan_in",
     "fan_out",
     "gate",

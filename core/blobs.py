@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -141,6 +141,10 @@ class Blobs(Protocol):
 
     def promote(self, staged: BlobRef, final: BlobRef, *, only_if_new: bool = False) -> BlobInfo:
         """Give a finished temporary blob its final name. A second promotion of the same blob is no error."""
+        ...
+
+    def published(self, ref: BlobRef, names: Collection[BlobRef]) -> BlobInfo | None:
+        """The blob's facts, if it was promoted from one of these temporary names."""
         ...
 
     def put_piece(self, ref: BlobRef, number: int, data: bytes) -> None:

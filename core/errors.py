@@ -82,10 +82,82 @@ class JobStillRunning(Conflict):
     code = "job_still_running"
 
 
+class JobEnded(Conflict):
+    """The job has ended, so this can no longer be done to it."""
+
+    code = "job_ended"
+
+
+class NeedsForce(Conflict):
+    """The job has ended well, so it runs again only when it is forced."""
+
+    code = "needs_force"
+
+
+class JobDeleting(Conflict):
+    """The job is being deleted."""
+
+    code = "job_deleting"
+
+
+class PlanChanged(Conflict):
+    """The job type has other stages than the run had, so nothing of the run can be carried over."""
+
+    code = "plan_changed"
+
+
+class NotReplayable(Conflict):
+    """A stage cannot be replayed, because one that it depends on has not closed."""
+
+    code = "not_replayable"
+
+
+class TaskNotFailed(Conflict):
+    """Only a task that failed can be retried."""
+
+    code = "task_not_failed"
+
+
 class ResultNotReady(Conflict):
     """The job has no result yet."""
 
     code = "result_not_ready"
+
+
+class ScheduleNotFound(CoreMachineError):
+    """No schedule has that name."""
+
+    code, status = "schedule_not_found", 404
+
+
+class ScheduleExists(Conflict):
+    """A schedule has that name already."""
+
+    code = "schedule_exists"
+
+
+class ScheduleOfClass(Conflict):
+    """The schedule belongs to a job class, which alone can change it."""
+
+    code = "schedule_of_class"
+
+
+class TemplateNotFound(CoreMachineError):
+    """No template has that name, or that version."""
+
+    code, status = "template_not_found", 404
+
+
+class BatchNotFound(CoreMachineError):
+    """No batch has that id."""
+
+    code, status = "batch_not_found", 404
+
+
+class StageNotFound(BadInput):
+    """The job has no stage of that name."""
+
+    code = "stage_not_found"
 
 
 class BlobNotFound(CoreMachineError):
@@ -154,6 +226,36 @@ class ServiceUnavailable(CoreMachineError):
     code, status, retryable = "service_unavailable", 503, True
 
 
+class ProcessDied(CoreMachineError):
+    """The process that ran the task died, and nothing else did: the task's own code, or a library of it, crashed."""
+
+    code, retryable = "process_died", True
+
+
+class TaskTimeout(CoreMachineError):
+    """The task said nothing for longer than its stage's timeout, and was stopped."""
+
+    code, retryable = "task_timeout", True
+
+
+class OutOfMemory(CoreMachineError):
+    """The task wanted more memory than one task may have. The second time in a row it fails for good."""
+
+    code, retryable = "out_of_memory", True
+
+
+class ScratchFull(CoreMachineError):
+    """The disk for temporary files was full. Another worker, or this one later, may have room."""
+
+    code, retryable = "scratch_full", True
+
+
+class NotImportable(CoreMachineError):
+    """The process for heavy tasks cannot import the job's module by its name."""
+
+    code = "not_importable"
+
+
 class RetryLater(CoreMachineError):
     """Raise inside a task to try again after a delay without counting an attempt."""
 
@@ -174,3 +276,43 @@ class ShuttingDown(CoreMachineError):
     """Raised by `ctx.check()`: the worker is stopping; the task is given back, no attempt counted."""
 
     code, retryable = "shutting_down", True
+
+
+class Unauthenticated(CoreMachineError):
+    """Nobody knows who calls: the request has no credential, or one that is not good."""
+
+    code, status = "unauthenticated", 401
+
+
+class Forbidden(CoreMachineError):
+    """The caller is known, and may not do this."""
+
+    code, status = "forbidden", 403
+
+
+class ForeignRequest(CoreMachineError):
+    """An installation without identity answers requests from its own machine only."""
+
+    code, status = "foreign_request", 403
+
+
+class RateLimited(CoreMachineError):
+    """The caller asks too often."""
+
+    code, status, retryable = "rate_limited", 429, True
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class IdentityNotConfigured(CoreMachineError):
+    """Nobody has said who may call. Set CM_IDENTITY or CM_ENTRA_TENANT."""
+
+    code, status = "identity_not_configured", 503
+
+
+class KeyNotFound(CoreMachineError):
+    """No API key has that id."""
+
+    code, status = "key_not_found", 404

@@ -27,8 +27,11 @@ from core.held import Held
 from core.inputs import Inputs
 from core.job import JobBase
 from core.machine import CoreMachine
+from core.mishaps import understood
+from core.plan import origin_of
 from core.planner import Planner
 from core.ports import RunRow
+from core.scribe import task_log
 from core.stages import AnyStage, Retry, Shape
 from core.tasks import (
     PLAN,
@@ -40,9 +43,10 @@ from core.tasks import (
     Failed,
     Released,
     TaskError,
-    TaskKey,
 )
 from core.values import encode
+from core.watching import Span, outcome_of
+from core.whereabouts import Mark, at_task, current_task
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,15 +63,26 @@ class Assignment:
 
     run: RunRow
     job: JobBase
+    trace: str | None = None
+    """That of the submission, for those who trace."""
 
 
 class Executor:
-    """Turns a claim into an ending. Safe to share between threads."""
+    """Turns a claim into an ending, in this process. Safe to share between threads."""
 
-    def __init__(self, machine: CoreMachine, session: UUID, held: Held) -> None:
+    def __init__(
+        self,
+        machine: CoreMachine,
+        session: UUID,
+        held: Held,
+        renewed: Callable[[Claim], None] = lambda claim: None,
+    ) -> None:
+        """`renewed` hears of every lease that a report has renewed."""
         self.machine = machine
+        self.renewed = renewed
         self.store = machine.store
         self.values = machine.values
+        self.watch = machine.watch
         self.session = session
         self.held = held
         self.inputs = Inputs(self.store, self.values)
@@ -76,25 +91,60 @@ class Executor:
 
     def run(self, claim: Claim) -> Ending | None:
         """How the attempt ended; None when a planning task has already said so itself."""
+        match self.assigned(claim):
+            case (work, stage):
+                return self.watched(work, stage, claim, lambda: self._run(work, stage, claim))
+            case ending:
+                return ending
+
+    def watched(
+        self, work: Assignment, stage: AnyStage, claim: Claim, act: Callable[[], Ending | None]
+    ) -> Ending | None:
+        """Run the attempt, here or elsewhere: it is measured and traced, and what is logged says what it is about."""
+        began, mark = time.monotonic(), self._mark(work, stage, claim)
+        with at_task(mark), self.watch.tracer.task(mark, work.trace) as span:
+            ending = act()
+            _tell(span, ending)
+        seconds = time.monotonic() - began
+        self.watch.meter.task_ended(mark.job_type, mark.stage, outcome_of(ending), seconds)
+        return ending
+
+    def assigned(self, claim: Claim) -> tuple[Assignment, AnyStage] | Ending:
+        """The job and the stage that the claim is of; how the attempt ends where this code has none."""
         try:
             work = self._assignment(claim.key.run)
             stage = work.job.stage(work.run.plan[claim.key.stage].name)
         except CoreMachineError as error:
             return self._unrunnable(claim, error)
-        if stage is None:
-            return self._unrunnable(claim, None)
+        return self._unrunnable(claim, None) if stage is None else (work, stage)
+
+    def _run(self, work: Assignment, stage: AnyStage, claim: Claim) -> Ending | None:
         try:
             if claim.key.idx == PLAN:
                 return self.planner.plan(work.run, work.job, stage, claim)
             return self._call(work, stage, claim)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; here it becomes an ending
-            return ending_of(error, stage.retry, claim)
+            return ending_of(understood(error), stage.retry, claim)
+
+    def _mark(self, work: Assignment, stage: AnyStage, claim: Claim) -> Mark:
+        run = work.run
+        return Mark(
+            run.job_id,
+            run.job_type,
+            run.number,
+            stage.name,
+            claim.queue,
+            claim.key,
+            claim.attempt,
+            self.watch.keep,
+        )
 
     def _assignment(self, run: int) -> Assignment:
         kept = self._kept.get(run)
         if kept is None:
             row = self.store.run(run)
-            kept = self._kept[run] = Assignment(row, self.machine.job(row))
+            trace = self.store.trace(run) if self.watch.tracer.on else None
+            kept = self._kept[run] = Assignment(row, self.machine.job(row), trace)
             while len(self._kept) > KEPT_RUNS:
                 self._kept.popitem(last=False)
         return kept
@@ -109,19 +159,19 @@ class Executor:
         return Asked(payload) if stage.shape is Shape.GATE else Completed(payload)
 
     def _context(self, work: Assignment, stage: AnyStage, claim: Claim) -> Context:
-        key, planned = claim.key, work.run.plan[claim.key.stage]
-        name = str(key)
+        key, name = claim.key, str(claim.key)
         extra = {
             "job_id": work.run.job_id,
             "job_type": work.run.job_type,
             "task_id": name,
             "attempt": claim.attempt,
+            "mark": current_task(),  # so that lines from threads of the task find their way too
         }
         return Context(
             job_id=work.run.job_id,
             task_id=name,
             attempt=claim.attempt,
-            origin=str(TaskKey(key.run, planned.reads[0], key.idx)) if planned.direct else None,
+            origin=str(origin) if (origin := origin_of(key, work.run.plan)) else None,
             blobs=self.machine.blobs,
             catalog=self.machine.catalog,
             options=self.machine.options,
@@ -140,9 +190,6 @@ class Executor:
         return ending_of(error, Retry(), claim)
 
 
-task_log = logging.getLogger("coremachine.task")
-
-
 class _Reporter:
     """Passes progress on, at most once a second, and learns whether the task is still ours."""
 
@@ -157,9 +204,9 @@ class _Reporter:
             return
         self.last = now
         try:
-            if not self.executor.store.renew(
-                self.claim, self.executor.session, fraction, note[:200]
-            ):
+            if self.executor.store.renew(self.claim, self.executor.session, fraction, note[:200]):
+                self.executor.renewed(self.claim)
+            else:
                 self.executor.held.lose([self.claim.key])
         except ServiceUnavailable as error:
             log.info("progress of %s not reported: %s", self.claim.key, error)
@@ -192,6 +239,15 @@ class _Checkpoints:
 def _promised(make: Callable[[], object]) -> Any:
     """What a phase says it returns; anything that JSON can hold when it does not say."""
     return get_type_hints(make).get("return", Any) if hasattr(make, "__annotations__") else Any
+
+
+def _tell(span: Span, ending: Ending | None) -> None:
+    span.tell(outcome=outcome_of(ending))
+    match ending:
+        case Failed(error) | Again(_, error, counted=True):
+            span.fail(f"{error.type}: {error.message}")
+        case _:
+            pass
 
 
 def ending_of(error: BaseException, retry: Retry, claim: Claim) -> Ending:

@@ -39,8 +39,11 @@ class Held:
         with self._lock:
             self._lost.update(key for key in keys if key in self._attempts)
 
+    def is_lost(self, key: TaskKey) -> bool:
+        return key in self._lost
+
     def check(self, key: TaskKey) -> None:
-        if key in self._lost:
+        if self.is_lost(key):
             raise Cancelled(f"task {key} was taken away: its job ended, or its lease did")
         if self.stopping.is_set():
             raise ShuttingDown("the worker is stopping; another one will take the task")

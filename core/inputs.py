@@ -35,23 +35,22 @@ class Inputs:
         reads = run.plan[claim.key.stage].reads
         if stage.element is None:
             return [
-                self._value(run.run, n, source, lazy=is_lazy(want))
+                self._value(run, n, source, lazy=is_lazy(want))
                 for n, source, want in zip(reads, stage.sources, stage.inputs, strict=True)
             ]
         element = stage.element.validate_json(self.values.unpack(claim.arguments))
         shared = zip(reads[1:], stage.sources[1:], strict=True) if stage.each is None else ()
-        return [element, *(self._value(run.run, n, source) for n, source in shared)]
+        return [element, *(self._value(run, n, source) for n, source in shared)]
 
     def sources(self, run: RunRow, stage: AnyStage, reads: tuple[int, ...]) -> list[Any]:
         """The whole value of every source, for `each` and `when`."""
-        return [
-            self._value(run.run, n, source) for n, source in zip(reads, stage.sources, strict=True)
-        ]
+        return [self._value(run, n, source) for n, source in zip(reads, stage.sources, strict=True)]
 
-    def _value(self, run: int, number: int, source: AnyStage, *, lazy: bool = False) -> Any:
+    def _value(self, run: RunRow, number: int, source: AnyStage, *, lazy: bool = False) -> Any:
+        home = run.plan[number].home(run.run)
         if lazy:
-            return self._results(run, number, source)
-        return source.value_adapter.validate_json(self._json(run, number, source))
+            return self._results(home, number, source)
+        return source.value_adapter.validate_json(self._json(home, number, source))
 
     def _results(self, run: int, number: int, source: AnyStage) -> Results[Any]:
         adapter: TypeAdapter[Any] = source.adapter

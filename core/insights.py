@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
@@ -22,6 +23,7 @@ from core.errors import (
 )
 from core.kept import Kept
 from core.lines import KeyPage, LimitView, limit_view, waiting_view
+from core.load import Load, Scales
 from core.plan import PlannedStage
 from core.portrait import Portrait, StageCount, job_type_view, task_detail, task_view
 from core.reading import JobFilter, JobRecord, Reader
@@ -62,13 +64,20 @@ class Insights:
     """Answers for web pages, the API and the CLI alike. It keeps nothing but counts, for a moment."""
 
     def __init__(
-        self, reader: Reader, registry: Registry, blobs: Blobs, *, dead_after: float = 20.0
+        self,
+        reader: Reader,
+        registry: Registry,
+        blobs: Blobs,
+        *,
+        dead_after: float = 20.0,
+        scales: Scales | None = None,
     ) -> None:
         self.reader = reader
         self.registry = registry
         self.blobs = blobs
         self.values = Values(blobs)
         self.dead_after = dead_after
+        self.scales = scales
         self._counts: Kept[tuple[int, tuple[int, ...]], Mapping[int, StageCount]] = Kept()
         self._queues: Kept[str, list[QueueView]] = Kept()
 
@@ -90,6 +99,9 @@ class Insights:
             return view
         parameters = from_json(self.values.unpack(record.run.parameters))
         return view.model_copy(update={"runs": self.reader.runs(job_id), "parameters": parameters})
+
+    def current_run(self, job_id: str) -> int:
+        return self._record(job_id, whole=False).run.run
 
     def status_of(self, job_id: str) -> JobStatus | None:
         """Where a job stands, in a word; None when there is no such job."""
@@ -120,7 +132,8 @@ class Insights:
         if status in (JobStatus.FAILED, JobStatus.CANCELLED):
             _say_why(record)
         if record.run.plan[-1].shape is Shape.FAN_OUT:
-            pieces = self._listed(record.run.run, len(record.run.plan) - 1)
+            last = len(record.run.plan) - 1
+            pieces = self._listed(record.run.plan[last].home(record.run.run), last)
         else:
             pieces = self._pieces(record.result)
         # The first piece now, while a missing blob can still be told as an error.
@@ -153,7 +166,8 @@ class Insights:
         run = self._record(job_id, whole=False).run
         number = None if stage is None else _stage_number(run.plan, stage)
         first, last = (number or 0, -2) if cursor is None else _position(cursor, 2)
-        found = self.reader.tasks(run.run, number, status, (first, last), limit + 1)
+        homes = [planned.home(run.run) for planned in run.plan]
+        found = self.reader.tasks(homes, number, status, (first, last), limit + 1)
         page = found[:limit]
         views = [task_view(task, run.plan) for task in page]
         more = len(found) > limit
@@ -164,7 +178,7 @@ class Insights:
     def task(self, job_id: str, task_id: str, *, verbose: bool = False) -> TaskDetail:
         """One task, of any run of the job, with its arguments and result."""
         key = TaskKey.parse(task_id)
-        found = self.reader.task(job_id, key) if JOB_ID.fullmatch(job_id) and _fits(key) else None
+        found = self.reader.task(job_id, key) if JOB_ID.fullmatch(job_id) and fits(key) else None
         if found is None:
             self._record(job_id, whole=False)
             raise TaskNotFound(f"Job {job_id} has no task {task_id}.")
@@ -192,7 +206,8 @@ class Insights:
             failed_1h=self.reader.failures(1.0),
             workers_online=len(workers),
         )
-        return DeepStatus(queue=status, alerts=list(self._alerts(status, queues)))
+        load = Load() if self.scales is None else self.scales.load()
+        return DeepStatus(queue=status, alerts=list(self._alerts(status, queues)), load=load)
 
     def _alerts(self, status: QueueStatus, queues: Sequence[QueueView]) -> Iterator[Alert]:
         if status.pending and not status.workers_online:
@@ -200,6 +215,10 @@ class Insights:
         yield from (alert for queue in queues if (alert := _late(queue)) is not None)
         if set_aside := self.reader.quarantined():
             yield _alert("quarantine", f"{set_aside} messages could not be read and are set aside.")
+        for hook in self.reader.failing_webhooks():
+            why = hook.reason or f"{hook.failures} attempts in a row have failed"
+            host = urlsplit(hook.url).hostname  # the rest of the address may be a secret
+            yield _alert("webhook_down", f"webhook {hook.webhook} to {host}: {why}.")
         for module, reason in self.registry.broken.items():
             yield _alert("broken_job_module", f"{module} cannot be used: {reason}")
 
@@ -252,11 +271,11 @@ def _say_why(record: JobRecord) -> NoReturn:
     error = record.error
     if error is None:
         raise NoResult(f"Job {record.run.job_id} is {record.run.status}, so it has no result.")
-    how = "failed" if record.run.status is JobStatus.FAILED else "was cancelled"
-    where = "".join(f", {name} {error[name]}" for name in ("stage", "task") if name in error)
-    raise NoResult(
-        f"The job {how}{where and ' in ' + where[2:]}: {error['type']}: {error['message']}"
-    )
+    if record.run.status is JobStatus.CANCELLED:
+        raise NoResult(f"The job was {error['message']}.")
+    where = ", ".join(f"{name} {error[name]}" for name in ("stage", "task") if name in error)
+    said = f"{error['type']}: {error['message']}"
+    raise NoResult(f"The job failed in {where}: {said}" if where else f"The job failed: {said}")
 
 
 def _stage_number(plan: Sequence[PlannedStage], name: str) -> int:
@@ -279,13 +298,13 @@ def _position(cursor: str, length: int) -> list[int]:
     except ValueError:
         position = None
     match position:
-        case [*numbers] if len(numbers) == length and _fits(numbers):
+        case [*numbers] if len(numbers) == length and fits(numbers):
             return numbers
         case _:
             _invalid("cursor", "This is no cursor of ours; pass `next` of the page before.")
 
 
-def _fits(numbers: Sequence[object]) -> bool:
+def fits(numbers: Sequence[object]) -> bool:
     """Whether the database can compare its numbers with these."""
     return all(type(n) is int and -LARGEST <= n < LARGEST for n in numbers)
 

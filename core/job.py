@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.admission import HIGHEST, LOWEST, Concurrency, KeyOf, Rate, Terms
 from core.errors import BadInput, JobDefinitionError
 from core.plan import PlannedStage, plan_of
+from core.schedule import SAMPLE, Schedule
 from core.stages import AnyStage, Stage, stages_of
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -32,7 +34,7 @@ class JobBase(BaseModel):
     job_type: ClassVar[str]
     stages: ClassVar[tuple[AnyStage, ...]]
     plan: ClassVar[list[PlannedStage]]
-    schedule: ClassVar[str | None]
+    schedules: ClassVar[tuple[Schedule, ...]]
     concurrency: ClassVar[Concurrency | None]
     priority: ClassVar[int]
     rate: ClassVar[Rate | None]
@@ -44,7 +46,7 @@ class JobBase(BaseModel):
         cls,
         *,
         name: str | None = None,
-        schedule: str | None = None,
+        schedule: str | Schedule | Sequence[Schedule] | None = None,
         concurrency: str | KeyOf | Concurrency | None = None,
         priority: int = 0,
         rate: str | Rate | None = None,
@@ -56,13 +58,14 @@ class JobBase(BaseModel):
         """`also`: names that earlier systems had for it; submissions under them are the same job.
 
         `concurrency`: runs of equal key take turns. `rate`: how fast runs may start. `timeout`: of a whole run.
+        `schedule`: when it is submitted by itself: a cron expression in UTC, or a Schedule that says more.
         """
         super().__init_subclass__(**config)
         cls.also = also
         cls.job_type = name or snake(cls.__name__)
-        cls.schedule, cls.priority, cls.reverses = schedule, priority, reverses
-        cls.concurrency = _turns(cls.job_type, concurrency)
-        cls.rate, cls.timeout = _rate(cls.job_type, rate), timeout
+        cls.schedules = _schedules(cls.__name__, schedule)
+        cls.concurrency, cls.rate = _turns(cls.job_type, concurrency), _rate(cls.job_type, rate)
+        cls.priority, cls.timeout, cls.reverses = priority, timeout, reverses
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -71,6 +74,8 @@ class JobBase(BaseModel):
         for stage in cls.stages:
             stage.bind()
         cls.plan = plan_of(cls.stages)
+        for schedule in cls.schedules:
+            check_schedule(cls, schedule)
 
     @classmethod
     def stage(cls, name: str) -> AnyStage | None:
@@ -118,6 +123,38 @@ def _rate(owner: str, given: str | Rate | None) -> Rate | None:
         return Rate.of(given) if isinstance(given, str) else given
     except BadInput as error:
         raise JobDefinitionError(f"{owner}: {error}") from None
+
+
+def _schedules(
+    name: str, given: str | Schedule | Sequence[Schedule] | None
+) -> tuple[Schedule, ...]:
+    match given:
+        case None:
+            return ()
+        case str():
+            try:
+                return (Schedule(given),)
+            except ValueError as error:
+                raise JobDefinitionError(f"{name}: {error}") from error
+        case Schedule():
+            return (given,)
+        case _:
+            return tuple(given)
+
+
+def check_schedule(cls: type[JobBase], schedule: Schedule) -> None:
+    """Its parameters must be the job's, so that no tick fails at night for what could be seen by day."""
+    names = [each.name for each in cls.schedules]
+    if len(set(names)) < len(names):
+        raise JobDefinitionError(f"{cls.__name__} has schedules of one name; give each its own")
+    if schedule.name and not NAME.fullmatch(schedule.name):
+        raise JobDefinitionError(f"{cls.__name__}: {schedule.name!r} is no name of a schedule")
+    try:
+        cls.model_validate_json(json.dumps(schedule.filled(SAMPLE)), strict=True)
+    except (ValidationError, TypeError) as error:
+        raise JobDefinitionError(
+            f"{cls.__name__}: the parameters of its schedule do not fit: {error}"
+        ) from error
 
 
 def check_definition(cls: type[JobBase]) -> None:

@@ -15,8 +15,16 @@ V = TypeVar("V")
 class Kept(Generic[K, V]):
     """A count of ten rows is always fresh; one of a million serves for `factor` times as long as it took."""
 
-    def __init__(self, factor: float = 20.0, cheap: float = 0.01, largest: int = 1_000) -> None:
+    def __init__(
+        self,
+        factor: float = 20.0,
+        cheap: float = 0.01,
+        largest: int = 1_000,
+        least: float = 0.0,
+    ) -> None:
+        """`least`: the seconds for which any answer serves, however cheap it was."""
         self.factor = factor
+        self.least = least
         self.cheap = cheap
         self.largest = largest
         self._lock = threading.Lock()
@@ -30,8 +38,8 @@ class Kept(Generic[K, V]):
             return answer
         found = find()
         took = time.monotonic() - began
-        if took > self.cheap:
-            self._keep(key, began + took + self.factor * took, found)
+        if self.least or took > self.cheap:
+            self._keep(key, began + took + max(self.least, self.factor * took), found)
         return found
 
     def _keep(self, key: K, until: float, answer: V) -> None:

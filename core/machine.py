@@ -7,6 +7,8 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 from uuid import uuid4
 
@@ -27,6 +29,7 @@ from core.stages import Decision
 from core.states import Advance, Finish, Verdict, Wait, decide, judge
 from core.tasks import Event, TaskKey
 from core.values import NUL, Values
+from core.watching import Watch
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ class CoreMachine:
         blobs: Blobs,
         catalog: Catalog | None = None,
         options: Iterable[object] = (),
+        watch: Watch | None = None,
     ) -> None:
         """`options`: what the installation has set for services, one value per class."""
         self.registry = registry
@@ -52,6 +56,11 @@ class CoreMachine:
         self.options = {type(option): option for option in options}
         self.values = Values(blobs)
         self.admitter = Admitter(store, self._advance)
+        self.watch = watch or Watch()
+
+    def over(self, store: Store) -> CoreMachine:
+        """The same machine on another view of the store: that of a transaction which is open already."""
+        return CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
 
     def parse(self, job_type: str, parameters: Mapping[str, Any]) -> JobBase:
         """The job a submission describes. Types are strict: "5" is no number, and no key is ignored."""
@@ -74,6 +83,10 @@ class CoreMachine:
 
         A job that failed or was cancelled, or that is forced, gets a new run; its history stays. A run that
         has to wait (for the jobs `after`, for its turn, for its rate) opens nothing until it is let in.
+    def submit(self, job: JobBase, *, force: bool = False, by: str | None = None) -> Submission:
+        """Record a job and open its first stages. Submitting equal parameters finds the same job.
+
+        A job that failed or was cancelled, or that is forced, gets a new run; its history stays. `by`: who asked for it.
         """
         job_id, canonical = job.fingerprint, job.canonical.encode()
         if NUL.search(canonical):
@@ -89,22 +102,28 @@ class CoreMachine:
             request=uuid4(),
             terms=job.terms,
             after=first,
+            trace=self.watch.tracer.carried(),
         )
-        submission = persist(lambda: self._submit(new, force=force), tries=4)
+        submission = persist(lambda: self._submit(new, force=force, by=by), tries=4)
         crashpoint("submit.after_commit")
         if submission.waits:
             return replace(submission, waits=not self.admitter.submitted(submission.run.run))
         if first.jobs and not submission.is_new:
             self.admitter.check_late_order(submission.run, first.jobs)
+        if submission.is_new:
+            self.watch.meter.job_submitted(new.job_type)
         return submission
 
-    def _submit(self, new: NewRun, *, force: bool) -> Submission:
+    def _submit(self, new: NewRun, *, force: bool, by: str | None) -> Submission:
         """Safe to repeat: when only the reply was lost, the request's own run is found."""
         with self.store.submit(new, force=force) as (submission, turn):
             if turn is not None:
                 turn.record(Event("job_submitted", data={"run": submission.run.number}))
                 if not submission.waits:
                     self._advance(turn)
+                asked = {} if by is None else {"by": by}
+                turn.record(Event("job_submitted", data={"run": submission.run.number, **asked}))
+                self.advance(turn)
                 crashpoint("submit.in_transaction")
         return submission
 
@@ -127,21 +146,24 @@ class CoreMachine:
         with self.store.closing(run, stage) as closing:
             if closing is None:
                 return False
-            turn = closing.turn
+            began, turn = time.monotonic(), closing.turn
             verdict = (
                 judge(closing.tally, turn.run.plan[stage].tolerated)
                 if closing.planned
                 else Verdict.FAILED
             )
             turn.close(stage, verdict, closing.tally)
-            ended = self._advance(turn)
+            ended = self.advance(turn)
             crashpoint("close.in_transaction")
         crashpoint("close.after")
+        meter, row = self.watch.meter, turn.run
+        meter.stage_closed(row.job_type, closing.idle + time.monotonic() - began)
         if ended:
+            meter.job_ended(row.job_type, row.status)
             self.sweep(run)
         return True
 
-    def _advance(self, turn: Turn) -> bool:
+    def advance(self, turn: Turn) -> bool:
         """Do what the books call for; True when that was to end the run."""
         while True:
             rows = turn.stages()

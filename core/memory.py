@@ -19,9 +19,10 @@ from core.memory_books import (
     MemoryTask,
     is_open,
 )
+from core.memory_books import NEVER, MemoryEvent, MemoryTask, is_open
+from core.memory_control import MemorySteering
 from core.memory_endings import cancelled, decided, ended, event_of
-from core.memory_turn import MemoryTurn
-from core.memory_upkeep import MemoryUpkeep
+from core.memory_turn import MemoryTurn, add_run
 from core.ports import Closing, NewRun, RunRow, StageRow, Submission, Turn
 from core.queues import QueueName
 from core.results import Failure
@@ -38,6 +39,7 @@ from core.tasks import (
     NewTask,
     Outcome,
     Payload,
+    TaskError,
     TaskKey,
     Wakeup,
 )
@@ -46,6 +48,7 @@ BUCKET = 128
 
 
 class MemoryStore(MemoryUpkeep, MemoryAdmission):
+class MemoryStore(MemorySteering):
     """core.ports.Store and core.ports.Outbox. Every method is one transaction, of one thread at a time."""
 
     # submitting and moving
@@ -56,7 +59,10 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
             job = self.books.jobs.get(new.job_id)
             current = None if job is None else self.books.runs[job.run]
             if current is not None and (
-                current.request == new.request or not needs_new_run(current.row, force=force)
+                current.request == new.request
+                or not needs_new_run(
+                    current.row, force=force, deleting=job is not None and job.deleting
+                )
             ):
                 again = current.request == new.request
                 yield Submission(current.row, is_new=again, waits=again), None
@@ -91,9 +97,17 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
         now = self.books.now()
         return replace(run, after=waits, admitted=not bound, deadline=deadline, created_at=now)
 
+            run = add_run(self.books, new, 1 if current is None else current.row.number + 1)
+            yield Submission(run, is_new=True), MemoryTurn(self.books, run.run)
+
     def run(self, run: int) -> RunRow:
         with self.books.changed:
             return self.books.run(run).row
+
+    def trace(self, run: int) -> str | None:
+        with self.books.changed:
+            found = self.books.runs.get(run)
+            return None if found is None else found.trace
 
     @contextmanager
     def turn(self, run: int) -> Generator[MemoryTurn]:
@@ -118,13 +132,22 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
                 yield None
                 return
             turn = MemoryTurn(self.books, run)
-            yield Closing(turn, self.counts(run, stage), row.status is StageStatus.OPEN)
+            yield Closing(
+                turn,
+                self.counts(run, stage),
+                row.status is StageStatus.OPEN,
+                self._idle(run, stage),
+            )
+
+    def _idle(self, run: int, stage: int) -> float:
+        ends = [t.finished_at for t in self.books.tasks[run, stage].values() if t.finished_at]
+        return (self.books.now() - max(ends)).total_seconds() if ends else 0.0
 
     # tasks
 
     def claim_due(self, queue: QueueName, session: UUID, limit: int) -> list[Claim]:
         with self.books.transaction():
-            due = self.books.take_due(queue, limit)
+            due = self._unless_paused(self.books.take_due(queue, limit))
             claims = [self._claim(task, session, alone=len(due) == 1) for task in due]
         return sorted(claims, key=lambda claim: claim.key)
 
@@ -135,7 +158,12 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
             for wakeup in wakeups:
                 task = self.books.task(wakeup.key)
                 due = (TaskStatus.QUEUED, wakeup.attempt)
-                if task and (task.status, task.attempt) == due and (alone or not task.lost):
+                if (
+                    task
+                    and (task.status, task.attempt) == due
+                    and (alone or not task.lost)
+                    and self._unless_paused([task])
+                ):
                     claims.append(self._claim(task, session, alone=alone))
         return sorted(claims, key=lambda claim: claim.key)
 
@@ -155,7 +183,8 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
         self.books.put_task(claimed)
         run = self.books.runs[key.run]
         if run.row.status is JobStatus.QUEUED:
-            self.books.put_run(replace(run, row=replace(run.row, status=JobStatus.PROCESSING)))
+            row = replace(run.row, status=JobStatus.PROCESSING)
+            self.books.put_run(replace(run, row=row, started=True))
             self.books.record(key.run, Event("job_started"))
         return Claim(key, claimed.attempt, task.failures, task.queue, task.arguments)
 
@@ -183,7 +212,7 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
 
     def add_tasks(self, claim: Claim, session: UUID, tasks: Sequence[NewTask]) -> bool:
         with self.books.transaction():
-            held = self._held(claim.key, claim.attempt, session)
+            held = self._planning(claim, session)
             if held is None:
                 return False
             for new in tasks:
@@ -197,13 +226,13 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
             self.books.queue_task(MemoryTask(key, queue, planning.priority, arguments=arguments))
 
     def copy_tasks(
-        self, claim: Claim, session: UUID, source: int, after: int, limit: int
+        self, claim: Claim, session: UUID, source: tuple[int, int], after: int, limit: int
     ) -> int | None:
         with self.books.transaction():
-            held = self._held(claim.key, claim.attempt, session)
+            held = self._planning(claim, session)
             if held is None:
                 return None
-            page = self.results(claim.key.run, source, after, limit)
+            page = self.results(*source, after, limit)
             for idx, result in page:
                 self._add_task(held, idx, result)
             return page[-1][0] if page else None
@@ -212,9 +241,9 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
         self, claim: Claim, session: UUID, expected: int | None, *, skip: bool = False
     ) -> bool:
         with self.books.transaction():
-            held = self._held(claim.key, claim.attempt, session)
+            held = self._planning(claim, session)
             run, stage = claim.key.run, claim.key.stage
-            if held is None or self.books.stages[run][stage].status is not StageStatus.EXPANDING:
+            if held is None:
                 return False
             if skip:
                 self._add_skipped(claim.key)
@@ -251,7 +280,9 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
     def decide_gate(self, key: TaskKey, decision: Decision) -> bool:
         with self.books.transaction():
             task = self.books.task(key)
-            if task is None or task.status is not TaskStatus.WAITING or task.run_at != NEVER:
+            if task is None or (task.status, task.run_at) != (TaskStatus.WAITING, NEVER):
+                return False
+            if self.books.runs[key.run].finished_at is not None:
                 return False
             self.books.put_task(decided(task, decision, self.books.now()))
             told = {"by": decision.by, "note": decision.note}
@@ -267,8 +298,17 @@ class MemoryStore(MemoryUpkeep, MemoryAdmission):
         with self.books.transaction():
             task = self.books.task(claim.key)
             fence = (TaskStatus.PROCESSING, claim.attempt)
+            stage = self.books.stages[claim.key.run].get(claim.key.stage)
+            if stage is None or stage.status.is_final:
+                return
             if task is not None and (task.status, task.attempt) == fence:
                 self.books.put(self.books.checkpoints, (claim.key, name), value)
+
+    def error_before(self, claim: Claim) -> TaskError | None:
+        with self.books.changed:
+            task = self.books.task(claim.key)
+            fence = (TaskStatus.PROCESSING, claim.attempt)
+            return task.error if task is not None and (task.status, task.attempt) == fence else None
 
     # what tasks read
 

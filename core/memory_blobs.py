@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -118,6 +118,11 @@ class MemoryBlobs:
         with self._lock:
             self._pieces.pop(ref, None)
             self._blobs.pop(ref, None)
+
+    def published(self, ref: BlobRef, names: Collection[BlobRef]) -> BlobInfo | None:
+        with self._lock:
+            stored = self._blobs.get(ref)
+            return stored.info if stored is not None and stored.promoted in names else None
 
     def delete(self, ref: BlobRef, *, if_etag: str | None = None) -> bool:
         with self._lock:

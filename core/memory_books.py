@@ -33,6 +33,9 @@ class MemoryJob:
 
     run: int
     events: int = 0
+    deleting: bool = False
+    outputs: bool = True
+    """Whether what it stored is deleted too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class MemoryRun:
 
     row: RunRow
     request: UUID
+    trace: str | None = None
     result: Payload = NOTHING
     error: dict[str, str] | None = None
     finished_at: datetime | None = None
@@ -59,6 +63,7 @@ class MemoryRun:
     after: tuple[Dependency, ...] = ()
     admitted: bool = True
     deadline: datetime | None = None
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,10 @@ class MemoryTask:
     failures: int = 0
     lost: int = 0
     """Attempts lost in company, so that nobody knows whose fault it was."""
+    mark: int = 0
+    """How many checkpoints it had when its worker was last lost."""
+    stalled: int = 0
+    """Times in a row that it was lost with its worker and had kept nothing new."""
     alone: bool = False
     """Whether the claim took this task and no other."""
     session: UUID | None = None
@@ -117,6 +126,8 @@ class Books:
         self.buckets: dict[str, tuple[float, datetime]] = {}
         self.stage_deadlines: dict[tuple[int, int], datetime] = {}
         self.stage_errors: dict[tuple[int, int], TaskError] = {}
+        self.tell: Callable[[MemoryEvent], None] = lambda event: None
+        """Who hears of every event, in the transaction that records it."""
         self.ahead = timedelta(0)
         self._numbers = 0
         self._undo: list[Callable[[], None]] = []
@@ -195,7 +206,9 @@ class Books:
         job = self.jobs[job_id]
         number = job.events + 1
         self.put(self.jobs, job_id, replace(job, events=number))
-        self.put(self.events[job_id], number, MemoryEvent(number, run, self.now(), event))
+        told = MemoryEvent(number, run, self.now(), event)
+        self.put(self.events[job_id], number, told)
+        self.tell(told)
 
     # reading
 
@@ -211,6 +224,9 @@ class Books:
         tasks = self.tasks[run, stage]
         return [tasks[idx] for idx in sorted(tasks)]
 
+    def job_runs(self, job_id: str) -> list[MemoryRun]:
+        return [self.runs[n] for n in sorted(self.runs) if self.runs[n].row.job_id == job_id]
+
     def run_tasks(self, run: int) -> list[MemoryTask]:
         return [task for stage in sorted(self.stages[run]) for task in self.stage_tasks(run, stage)]
 
@@ -219,9 +235,12 @@ class Books:
 
     def take_due(self, queue: QueueName, limit: int) -> list[MemoryTask]:
         """The first tasks in line; a task that was lost in company is taken alone."""
-        first: list[MemoryTask] = []
-        while len(first) < limit and (task := self._next_due(queue)) is not None:
-            first.append(task)
+        line: dict[
+            TaskKey, MemoryTask
+        ] = {}  # a task that was set aside and came back stands in line twice
+        while len(line) < limit and (task := self._next_due(queue)) is not None:
+            line[task.key] = task
+        first = list(line.values())
         taken = first[:1] if first and first[0].lost else [task for task in first if not task.lost]
         chosen = {task.key for task in taken}
         for task in first:

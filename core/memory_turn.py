@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from core.memory_books import Books, MemoryTask
-from core.ports import RunRow, StageRow
+from core.memory_books import Books, MemoryJob, MemoryRun, MemoryTask
+from core.ports import NewRun, RunRow, StageRow
 from core.queues import QueueName
 from core.stages import Shape
 from core.states import JobStatus, StageStatus, Tally, TaskStatus, Verdict
 from core.tasks import NOTHING, PLAN, Event, Payload, TaskError, TaskKey, ended_data
+from core.tasks import NOTHING, PLAN, Event, Payload, TaskError, TaskKey
 
 
 class MemoryTurn:
@@ -77,6 +79,19 @@ class MemoryTurn:
         return True
 
     def finish(self, status: JobStatus, why: TaskError | None = None) -> None:
+        task = MemoryTask(key, queue, self.run.priority)
+        if self.run.status is JobStatus.PAUSED:
+            self.books.put_task(replace(task, status=TaskStatus.WAITING))
+        else:
+            self.books.queue_task(task)
+        self.record(Event("stage_opened", stage, data={"name": planned.name}))
+
+    def finish(
+        self,
+        status: JobStatus,
+        why: TaskError | None = None,
+        told: Mapping[str, Any] | None = None,
+    ) -> None:
         for row in list(self.books.stages[self._number].values()):
             if not row.status.is_final:
                 self.books.put_stage(self._number, replace(row, status=StageStatus.CANCELLED))
@@ -91,13 +106,29 @@ class MemoryTurn:
             )
         )
         self.record(Event(f"job_{status}", data=ended_data(self.run.number, why)))
+                error=self._error(status, why),
+            )
+        )
+        self.record(Event(f"job_{status}", data={"run": self.run.number, **(told or {})}))
+
+    def move(self, status: JobStatus) -> None:
+        run = self.books.runs[self._number]
+        self.books.put_run(replace(run, row=replace(run.row, status=status)))
+
+    def carry(self, stage: int) -> None:
+        source = self.run.plan[stage].home(self._number)
+        row = self.books.stages[source][stage]
+        assert row.verdict is not None, "only a stage that closed is carried over whole"
+        self.books.put_stage(self._number, row)
+        data = {"name": self.run.plan[stage].name, "verdict": row.verdict, "from": source}
+        self.record(Event("stage_carried", stage, data=data))
 
     def record(self, event: Event) -> None:
         self.books.record(self._number, event)
 
     def _result(self) -> Payload:
         last = len(self.run.plan) - 1
-        task = self.books.task(TaskKey(self._number, last, 0))
+        task = self.books.task(TaskKey(self.run.plan[last].home(self._number), last, 0))
         if self.run.plan[last].shape is Shape.FAN_OUT or task is None:
             return NOTHING
         return task.result if task.status is TaskStatus.COMPLETED else NOTHING
@@ -111,6 +142,11 @@ class MemoryTurn:
             if late is not None and row.verdict is Verdict.FAILED:
                 return {**late.as_dict(), "stage": self.run.plan[stage].name}
         return self._first_failure()
+    def _error(self, status: JobStatus, why: TaskError | None) -> dict[str, str] | None:
+        """What was given; else, of a job that failed, the first failure of a stage that did not hold."""
+        if why is not None:
+            return why.as_dict()
+        return self._first_failure() if status is JobStatus.FAILED else None
 
     def _first_failure(self) -> dict[str, str] | None:
         failed = [
@@ -126,3 +162,21 @@ class MemoryTurn:
         error = first.error.as_dict() if first.error else {}
         name = self.run.plan[first.key.stage].name
         return {**error, "stage": name, "task": str(first.key)}
+
+
+def add_run(books: Books, new: NewRun, number: int) -> RunRow:
+    """Write down a job's next run, which stands for the job from now on."""
+    row = RunRow(
+        books.next_number(),
+        new.job_id,
+        new.job_type,
+        number,
+        JobStatus.QUEUED,
+        new.plan,
+        new.parameters,
+        new.priority,
+    )
+    job = books.jobs.get(new.job_id)
+    books.put_run(MemoryRun(row, new.request, new.trace))
+    books.put(books.jobs, new.job_id, MemoryJob(row.run, 0 if job is None else job.events))
+    return row

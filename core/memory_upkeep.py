@@ -9,15 +9,12 @@ from datetime import timedelta
 from itertools import islice
 from uuid import UUID
 
+from core.losses import DEAD, OVERDUE, lost
 from core.memory_books import Books, MemoryTask, is_open
 from core.ports import Limits, Repairs, Worker
+from core.queues import QueueName
 from core.states import TaskStatus
-from core.tasks import Claim, Event, TaskError, TaskKey
-
-DEAD = "its worker died"
-OVERDUE = "it ran past its timeout"
-LOST_OFTEN = 5
-"""Attempts lost in company after which every further one counts."""
+from core.tasks import Claim, Event, TaskKey
 
 
 class MemoryUpkeep:
@@ -112,43 +109,34 @@ class MemoryUpkeep:
         held = Counter(task.session for task in self._all(TaskStatus.PROCESSING))
         left = [
             self._lose(task, why, sure=task.alone and (why is OVERDUE or held[task.session] == 1))
-            for task, why in self._lapsed(limits.dead_after)[: limits.chunk]
+            for task, why in self._lapsed(limits)[: limits.chunk]
         ]
         return sum(left), len(left) - sum(left)
 
-    def _lapsed(self, dead_after: float) -> list[tuple[MemoryTask, str]]:
+    def _lapsed(self, limits: Limits) -> list[tuple[MemoryTask, str]]:
         tasks = self._all(TaskStatus.PROCESSING)
-        return [(task, why) for task in tasks if (why := self._lapse(task, dead_after)) is not None]
+        return [(task, why) for task in tasks if (why := self._lapse(task, limits)) is not None]
 
-    def _lapse(self, task: MemoryTask, dead_after: float) -> str | None:
-        alive = self.books.now() - timedelta(seconds=dead_after)
+    def _lapse(self, task: MemoryTask, limits: Limits) -> str | None:
+        alive = self.books.now() - timedelta(seconds=limits.dead_after)
+        leeway = timedelta(seconds=limits.leeway if task.queue is QueueName.HEAVY else 0)
         if not any(s == task.session and at >= alive for s, (_, at) in self.books.sessions.items()):
             return DEAD
-        if task.deadline is not None and task.deadline < self.books.now():
+        if task.deadline is not None and task.deadline < self.books.now() - leeway:
             return OVERDUE
         return None
 
     def _lose(self, task: MemoryTask, why: str, *, sure: bool) -> bool:
         """Whether there is another attempt. One counts against a task that was surely the one."""
         attempts = self.books.runs[task.key.run].row.plan[task.key.stage].attempts
-        counted = sure or task.lost >= LOST_OFTEN
-        lost = replace(
-            task,
-            failures=task.failures + counted,
-            lost=task.lost + (not counted),
-            session=None,
-            deadline=None,
-            error=TaskError(
-                "LeaseLost", f"attempt {task.attempt} did not end: {why}", code="lease_lost"
-            ),
-        )
-        again = lost.failures < attempts
+        kept = sum(key == task.key for key, _ in self.books.checkpoints)
+        after, again = lost(task, why, sure=sure, kept=kept, attempts=attempts)
         if again:
-            self.books.queue_task(lost)
+            self.books.queue_task(after)
         else:
             now = self.books.now()
-            self.books.put_task(replace(lost, status=TaskStatus.FAILED, finished_at=now))
-        self._tell_lost(lost, "task_lost" if again else "task_failed")
+            self.books.put_task(replace(after, status=TaskStatus.FAILED, finished_at=now))
+        self._tell_lost(after, "task_lost" if again else "task_failed")
         return again
 
     def _tell_lost(self, task: MemoryTask, what: str) -> None:

@@ -10,6 +10,20 @@ from pydantic import BaseModel, ConfigDict
 from core.queues import QueueName
 from core.stages import AnyStage, Shape
 from core.states import Step
+from core.tasks import PLAN, TaskKey
+
+
+class Carried(BaseModel):
+    """What a stage takes over from an earlier run of its job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: int
+    """The run whose tasks they are."""
+    whole: bool = False
+    """The stage closed there and counts as closed here; else only what its tasks completed is taken over."""
+    only: int | None = None
+    """Of the tasks that failed, the one that is due again; None when all are."""
 
 
 class PlannedStage(BaseModel):
@@ -31,10 +45,28 @@ class PlannedStage(BaseModel):
     """Whether opening it takes a planning task, on the control queue."""
     direct: bool = False
     """Whether its tasks come one from each task of the stage it reads first."""
+    carried: Carried | None = None
 
     @property
     def step(self) -> Step:
         return Step(after=self.after, reads=self.reads)
+
+    def home(self, run: int) -> int:
+        """The run under which this stage's tasks are kept: another one, if it was carried over whole."""
+        return self.carried.run if self.carried is not None and self.carried.whole else run
+
+    def outline(self) -> tuple[object, ...]:
+        """What must be equal for one run to go on from another."""
+        return self.name, self.shape, self.reads, self.after, self.direct
+
+
+def origin_of(key: TaskKey, plan: Sequence[PlannedStage]) -> TaskKey | None:
+    """The task of an earlier fan-out that this one goes on from."""
+    planned = plan[key.stage]
+    if not planned.direct or key.idx == PLAN:
+        return None
+    source = planned.reads[0]
+    return TaskKey(plan[source].home(key.run), source, key.idx)
 
 
 def plan_of(stages: Sequence[AnyStage]) -> list[PlannedStage]:

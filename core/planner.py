@@ -10,6 +10,7 @@ from uuid import UUID
 from core.crashpoints import crashpoint
 from core.inputs import Inputs
 from core.job import JobBase
+from core.plan import Carried
 from core.ports import RunRow, Store
 from core.stages import AnyStage, Shape
 from core.tasks import Claim, NewTask
@@ -30,10 +31,13 @@ class Planner:
     def plan(self, run: RunRow, job: JobBase, stage: AnyStage, claim: Claim) -> None:
         crashpoint("expand.before")
         reads = run.plan[claim.key.stage].reads
-        if stage.when is not None and not self._wanted(run, job, stage, reads):
+        carried = run.plan[claim.key.stage].carried
+        if carried is not None:
+            self._carry(claim, carried)
+        elif stage.when is not None and not self._wanted(run, job, stage, reads):
             self.store.open_planned(claim, self.session, None, skip=True)
         elif stage.is_direct:
-            self._copy(claim, reads[0])
+            self._copy(claim, (run.plan[reads[0]].home(run.run), reads[0]))
         elif stage.shape is Shape.FAN_OUT:
             self._write(claim, stage, self._elements(run, job, stage, reads))
         else:
@@ -67,7 +71,15 @@ class Planner:
             n, self.values.pack(data, f"runs/{claim.key.run}/{claim.key.stage}/arguments/{n}")
         )
 
-    def _copy(self, claim: Claim, source: int) -> None:
+    def _carry(self, claim: Claim, carried: Carried) -> None:
+        """The tasks of an earlier run, those that completed as they are."""
+        after: int | None = -1
+        while after is not None:
+            after = self.store.carry_tasks(claim, self.session, carried, after, CHUNK)
+            crashpoint("carry.between_chunks")
+        self.store.open_planned(claim, self.session, None)
+
+    def _copy(self, claim: Claim, source: tuple[int, int]) -> None:
         after: int | None = -1
         while after is not None:
             after = self.store.copy_tasks(claim, self.session, source, after, CHUNK)

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic_core import from_json
 
 from core.job import JobBase
-from core.plan import PlannedStage
+from core.plan import PlannedStage, origin_of
 from core.reading import JobRecord, StageRecord, TaskCount, TaskRecord
 from core.stages import Shape
 from core.states import JobStatus, StageStatus
-from core.tasks import PLAN, Payload, TaskKey
+from core.tasks import PLAN, Payload
 from core.views import (
     Counts,
     ErrorView,
@@ -165,7 +165,7 @@ def task_detail(task: TaskRecord, plan: Sequence[PlannedStage], *, verbose: bool
 
 
 def _standing_of(task: TaskRecord, plan: Sequence[PlannedStage]) -> dict[str, Any]:
-    key, planned = task.key, plan[task.key.stage]
+    key, planned, origin = task.key, plan[task.key.stage], origin_of(task.key, plan)
     return {
         "task_id": str(key),
         "stage": planned.name,
@@ -183,15 +183,8 @@ def _standing_of(task: TaskRecord, plan: Sequence[PlannedStage]) -> dict[str, An
         "progress": task.progress,
         "note": task.note,
         "error": None if task.error is None else ErrorView(**task.error),
-        "origin": _origin(key, planned),
+        "origin": None if origin is None else str(origin),
     }
-
-
-def _origin(key: TaskKey, planned: PlannedStage) -> str | None:
-    """The task of the stage before that this one goes on from."""
-    if not planned.direct or key.idx == PLAN:
-        return None
-    return str(TaskKey(key.run, planned.reads[0], key.idx))
 
 
 def job_type_view(job: type[JobBase]) -> JobTypeView:
@@ -202,6 +195,8 @@ def job_type_view(job: type[JobBase]) -> JobTypeView:
         stages=plan_lines(job),
         schedule=job.schedule,
         **_limits(job),
+        schedule=job.schedules[0].cron if job.schedules else None,
+        concurrency=job.concurrency,
         priority=job.priority,
         reverses=None if job.reverses is None else job.reverses.job_type,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from core.admission import FREE, NOTHING_FIRST, Admissions, After, Terms
@@ -14,6 +14,7 @@ from core.queues import QueueName
 from core.results import Failure
 from core.stages import Decision
 from core.states import JobStatus, StageStatus, Tally, Verdict
+from core.steering import Steering
 from core.tasks import (
     NOTHING,
     Claim,
@@ -54,6 +55,8 @@ class NewRun:
     """Names this submission, so that repeating it after a lost reply finds its own run."""
     terms: Terms = FREE
     after: After = NOTHING_FIRST
+    trace: str | None = None
+    """The trace that the submission is part of, as a W3C traceparent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,24 @@ class Turn(Protocol):
 
     def expire(self, stage: int, why: TaskError) -> bool:
         """Note once that a running stage has passed its time; False when that is noted, or no longer so."""
+    def finish(
+        self,
+        status: JobStatus,
+        why: TaskError | None = None,
+        told: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End the run: its result, or its first failure, comes from its tasks; open stages are cancelled.
+
+        `why`: the reason, where it is none of its tasks. `told`: what the event says besides.
+        """
+        ...
+
+    def move(self, status: JobStatus) -> None:
+        """Let the run stand elsewhere, without ending it."""
+        ...
+
+    def carry(self, stage: int) -> None:
+        """Count a stage as closed, as it closed in the run that it is carried over from."""
         ...
 
     def record(self, event: Event) -> None: ...
@@ -107,6 +128,8 @@ class Closing:
     tally: Tally
     planned: bool
     """False when the stage's planning failed, so that its tasks are not all there."""
+    idle: float = 0.0
+    """Seconds since the last of its tasks ended, by the store's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +166,8 @@ class Repairs:
     sessions: int = 0
     admitted: int = 0
     expired: int = 0
+    steered: int = 0
+    """Tasks set aside by pauses, or made due after them."""
 
     @property
     def total(self) -> int:
@@ -156,6 +181,7 @@ class Repairs:
             + self.sessions
             + self.admitted
             + self.expired
+            + self.steered
         )
 
 
@@ -167,10 +193,13 @@ class Limits:
     """Seconds without a heartbeat after which a worker is taken for dead."""
     lost_after: float = 60.0
     """Seconds after which a published message that nobody claimed is sent again."""
+    leeway: float = 5.0
+    """Seconds that a living worker has to end an overdue task of the heavy queue itself, and to say why."""
     chunk: int = 500
 
 
 class Store(Admissions, Protocol):
+class Store(Steering, Protocol):
     """The truth about jobs. Implemented by PostgreSQL, and by memory for tests of jobs."""
 
     # submitting and moving
@@ -181,6 +210,10 @@ class Store(Admissions, Protocol):
         ...
 
     def run(self, run: int) -> RunRow: ...
+    def trace(self, run: int) -> str | None:
+        """The trace of the submission that began the run, if it was traced."""
+        ...
+
     def maybe_done(self, run: int, stage: int, near: Collection[int]) -> bool:
         """Without any lock: whether no task of the stage is open. Looks first near the given indexes."""
         ...
@@ -206,9 +239,12 @@ class Store(Admissions, Protocol):
         ...
 
     def copy_tasks(
-        self, claim: Claim, session: UUID, source: int, after: int, limit: int
+        self, claim: Claim, session: UUID, source: tuple[int, int], after: int, limit: int
     ) -> int | None:
-        """A task per result of `source` beyond index `after`, made inside the store: the last index, or None."""
+        """A task per result of stage `source` (run, stage) beyond index `after`, made inside the store.
+
+        Gives back the last index, or None.
+        """
         ...
 
     def open_planned(
@@ -227,6 +263,10 @@ class Store(Admissions, Protocol):
     def decide_gate(self, key: TaskKey, decision: Decision) -> bool: ...
     def checkpoint(self, claim: Claim, name: str) -> Payload | None: ...
     def keep_checkpoint(self, claim: Claim, name: str, value: Payload) -> None: ...
+
+    def error_before(self, claim: Claim) -> TaskError | None:
+        """Why the attempt before this one failed; None when it did not, or is not known to have."""
+        ...
 
     # what tasks read
     def results(

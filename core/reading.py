@@ -97,6 +97,17 @@ class JobFilter:
 
 
 class Reader(LinesReader, Protocol):
+@dataclass(frozen=True, slots=True)
+class FailingWebhook:
+    """A webhook whose circuit is open, or that has been disabled."""
+
+    webhook: UUID
+    url: str
+    failures: int
+    reason: str | None
+
+
+class Reader(Protocol):
     """Reads what the machine wrote. Lists go by key, never by offset, so a page costs the same everywhere."""
 
     def jobs(self, wanted: JobFilter, before: int | None, limit: int) -> list[tuple[int, JobLine]]:
@@ -114,13 +125,16 @@ class Reader(LinesReader, Protocol):
     def count_tasks(self, run: int, stages: Sequence[int]) -> list[TaskCount]: ...
     def tasks(
         self,
-        run: int,
+        homes: Sequence[int],
         stage: int | None,
         status: TaskStatus | None,
         after: tuple[int, int],
         limit: int,
     ) -> list[TaskRecord]:
-        """Tasks behind the (stage, index) `after`, in that order, without arguments and results."""
+        """Tasks behind the (stage, index) `after`, in that order, without arguments and results.
+
+        `homes`: the run under which the tasks of each stage are kept.
+        """
         ...
 
     def task(self, job_id: str, key: TaskKey) -> tuple[TaskRecord, Sequence[PlannedStage]] | None:
@@ -138,4 +152,8 @@ class Reader(LinesReader, Protocol):
         ...
 
     def quarantined(self) -> int: ...
+    def failing_webhooks(self) -> list[FailingWebhook]:
+        """Those that are not told anything because their targets do not take it."""
+        ...
+
     def missing_migrations(self) -> list[str]: ...

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from core.control import Control
 from core.errors import ServiceUnavailable
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Repairs
@@ -21,15 +23,20 @@ class Reconciler:
         self.machine = machine
         self.queue = queue
         self.limits = limits or Limits()
+        self.control = Control(machine)
 
     def round(self) -> Repairs:
+        began = time.monotonic()
         repairs = self.machine.store.repair(self.limits)
         repairs = replace(repairs, closed=self.machine.repair_stages())
         repairs = replace(
             repairs, expired=self.machine.expire(), admitted=self.machine.admitter.round()
+        repairs = replace(
+            repairs, closed=self.machine.repair_stages(), steered=self.control.repair()
         )
         dead = self.queue.collect_dead()
         self.queue.relay()
+        self.machine.watch.meter.repaired(repairs, dead, time.monotonic() - began)
         if repairs.total or dead:
             log.info("repaired: %s, dead letters read: %d", repairs, dead)
         return repairs

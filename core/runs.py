@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from core.errors import JobStillRunning
+from core.errors import JobDeleting, JobStillRunning
 from core.ports import RunRow
 from core.states import JobStatus
 
 
-def needs_new_run(run: RunRow, *, force: bool) -> bool:
+def needs_new_run(run: RunRow, *, force: bool, deleting: bool = False) -> bool:
     """Whether submitting a job that exists begins another run of it."""
+    if deleting:
+        raise JobDeleting(f"Job {run.job_id} is being deleted; submit it again in a moment")
     if run.status in (JobStatus.FAILED, JobStatus.CANCELLED):
         return True
     if force and not run.status.is_final:

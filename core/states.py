@@ -42,7 +42,7 @@ class StageStatus(StrEnum):
 
 
 class TaskStatus(StrEnum):
-    """Where a task stands. A waiting task waits for its next attempt, or for a person."""
+    """Where a task stands. A waiting task waits for its next attempt, a person, or the end of a pause."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -63,6 +63,7 @@ JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
             JobStatus.PROCESSING,
             JobStatus.PAUSED,
             JobStatus.COMPLETED,
+            JobStatus.COMPLETED_WITH_ERRORS,
             JobStatus.FAILED,
             JobStatus.CANCELLED,
         }
@@ -77,7 +78,14 @@ JOB_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
         }
     ),
     JobStatus.PAUSED: frozenset(
-        {JobStatus.PROCESSING, JobStatus.QUEUED, JobStatus.FAILED, JobStatus.CANCELLED}
+        {
+            JobStatus.PROCESSING,
+            JobStatus.QUEUED,
+            JobStatus.COMPLETED,
+            JobStatus.COMPLETED_WITH_ERRORS,
+            JobStatus.FAILED,
+            JobStatus.CANCELLED,
+        }
     ),
     JobStatus.COMPLETED: frozenset(),
     JobStatus.COMPLETED_WITH_ERRORS: frozenset(),
@@ -93,7 +101,9 @@ STAGE_MOVES: dict[StageStatus, frozenset[StageStatus]] = {
 }
 
 TASK_MOVES: dict[TaskStatus, frozenset[TaskStatus]] = {
-    TaskStatus.QUEUED: frozenset({TaskStatus.PROCESSING, TaskStatus.CANCELLED, TaskStatus.SKIPPED}),
+    TaskStatus.QUEUED: frozenset(
+        {TaskStatus.PROCESSING, TaskStatus.WAITING, TaskStatus.CANCELLED, TaskStatus.SKIPPED}
+    ),
     TaskStatus.PROCESSING: frozenset(
         {
             TaskStatus.COMPLETED,
@@ -113,6 +123,11 @@ TASK_MOVES: dict[TaskStatus, frozenset[TaskStatus]] = {
 }
 
 
+def resumed(*, started: bool) -> JobStatus:
+    """Where a job stands after a pause: where it stood before."""
+    return JobStatus.PROCESSING if started else JobStatus.QUEUED
+
+
 class Verdict(StrEnum):
     """How a closed stage ended."""
 
@@ -120,6 +135,11 @@ class Verdict(StrEnum):
     ERRORS = "errors"
     FAILED = "failed"
     SKIPPED = "skipped"
+
+    @property
+    def holds(self) -> bool:
+        """Whether later stages may build on it."""
+        return self is not Verdict.FAILED
 
 
 @dataclass(frozen=True, slots=True)

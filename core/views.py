@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from core.load import Load
 from core.queues import QueueName
 from core.stages import Shape
 from core.states import JobStatus, StageStatus, TaskStatus, Verdict
@@ -310,6 +311,8 @@ class DeepStatus(View):
     """How the whole installation is doing."""
 
     queue: QueueStatus
+    load: Load = Load()
+    """The numbers that /api/metrics shows of the whole installation."""
     inventory: list[InventoryLine] = []
     alerts: list[Alert] = []
 

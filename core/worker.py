@@ -7,15 +7,18 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from core.crashpoints import crashpoint
-from core.errors import BadResult, ServiceUnavailable
+from core.errors import BadResult, JobNotFound, ServiceUnavailable
+from core.execution import Apart, Execution
 from core.executor import Executor, described
 from core.held import Held
 from core.machine import CoreMachine
 from core.patience import pause, persist
 from core.ports import Queue, Worker
 from core.queues import QueueName
+from core.scribe import Scribe
 from core.tasks import Claim, Failed, Outcome, Released, TaskKey
 
 log = logging.getLogger(__name__)
@@ -24,6 +27,10 @@ WAIT = 1.0
 """How long an idle slot waits before it looks again without having been woken."""
 SETTLED = 1.0
 """Seconds after which a claim that no slot has heard of is surely one whose answer was lost."""
+WRITTEN = 2.0
+"""How often the lines that running tasks log are written down."""
+LEAVE = 2.0
+"""Seconds that a slot has to give back the task whose process was killed, when the worker stops."""
 FLUSH_AFTER = 0.05
 """Seconds after which finished tasks are written down even though others of the batch still run."""
 
@@ -44,7 +51,7 @@ class Pace:
 class TaskRunner:
     """Runs claimed tasks in order, writing outcomes down in batches, and closes what they finish."""
 
-    def __init__(self, machine: CoreMachine, executor: Executor, held: Held) -> None:
+    def __init__(self, machine: CoreMachine, executor: Execution, held: Held) -> None:
         self.machine = machine
         self.executor = executor
         self.held = held
@@ -79,6 +86,8 @@ class TaskRunner:
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Write outcomes down, however long that takes, and close the stages they may have finished."""
         crashpoint("complete.before")
+        if (scribe := self.machine.watch.scribe) is not None:
+            scribe.ended(outcome.claim for outcome in outcomes)
         self._write(outcomes)
         self.held.remove([outcome.claim for outcome in outcomes])
         touched: dict[tuple[int, int], set[int]] = defaultdict(set)
@@ -106,7 +115,8 @@ class TaskRunner:
                     self._write([outcome])
 
     def _stage_failed(self, run: int, stage: int) -> None:
-        self.machine.stage_failed(self.machine.store.run(run), stage)
+        with suppress(JobNotFound):  # its job was deleted meanwhile
+            self.machine.stage_failed(self.machine.store.run(run), stage)
 
 
 class WorkerProcess:
@@ -121,7 +131,9 @@ class WorkerProcess:
         *,
         beat: float = 5.0,
         largest: int = 500,
+        apart: Callable[[Executor], Apart] | None = None,
     ) -> None:
+        """`apart` makes the place where tasks of the heavy queue run; without it they run here like all others."""
         self.machine = machine
         self.queue = queue
         self.worker = worker
@@ -131,35 +143,63 @@ class WorkerProcess:
         self.held = Held()
         self.executor = Executor(machine, worker.session, self.held)
         self.runner = TaskRunner(machine, self.executor, self.held)
+        self.apart = apart(self.executor) if apart and slots.get(QueueName.HEAVY) else None
+        self._heavy = self.runner if self.apart is None else self._runner(self.apart)
         self._doubt = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._left = threading.Event()
+        self._slots: list[threading.Thread] = []
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def _runner(self, execution: Execution) -> TaskRunner:
+        return TaskRunner(self.machine, execution, self.held)
 
     def start(self) -> None:
         persist(lambda: self.machine.store.begin_session(self.worker), self.held.stopping)
-        self._spawn(self._beat, "heartbeat")
+        self._heart.start()
+        if (scribe := self.machine.watch.scribe) is not None:
+            self._spawn(lambda: self._write_lines(scribe), "scribe")
         for queue, count in self.slots.items():
             for n in range(count):
                 self._spawn(lambda queue=queue: self._serve(queue), f"{queue}-{n}")
+        if self.apart is not None and set(self.worker.queues) == {QueueName.HEAVY}:
+            self.apart.warm()
 
     def _spawn(self, target: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)
-        self._threads.append(thread)
+        self._slots.append(thread)
         thread.start()
 
-    def drain(self, grace: float) -> bool:
-        """Stop claiming, let running tasks end or reach a safe point, give the rest back. True if all ended."""
+    def stop(self) -> None:
+        """Claim nothing more; whoever calls `ctx.check()` is told."""
         self.held.stopping.set()
         self._doubt.set()
         self.queue.wake()
-        end = time.monotonic() + grace
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
-        left = list(self.held.snapshot().items())
+
+    def drain(self, grace: float) -> bool:
+        """Stop claiming, let running tasks end or reach a safe point, give the rest back. True if all ended.
+
+        The heart beats until the end, or a grace longer than a lease would cost what is still running.
+        """
+        self.stop()
+        self._join(grace)
+        ended = not self.held.snapshot()
+        if self.apart is not None:
+            self.apart.stop()
+            self._join(LEAVE if not ended else 0.0)
+        self._left.set()
+        self._doubt.set()
+        if self._heart.is_alive():
+            self._heart.join(LEAVE)
         try:
-            self._leave(left)
+            self._leave(list(self.held.snapshot().items()))
         except ServiceUnavailable as error:
             log.warning("could not say goodbye: %s; the reconciler will notice", error)
-        return not left
+        return ended
+
+    def _join(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        for thread in self._slots:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _leave(self, left: Sequence[tuple[TaskKey, int]]) -> None:
         if left:
@@ -168,11 +208,13 @@ class WorkerProcess:
         self.machine.store.end_session(self.worker.session)
 
     def _serve(self, queue: QueueName) -> None:
-        pace = Pace(largest=1 if queue is QueueName.HEAVY else self.largest)
+        heavy = queue is QueueName.HEAVY
+        runner = self._heavy if heavy else self.runner
+        pace = Pace(largest=1 if heavy else self.largest)
         failures = 0
         while not self.held.stopping.is_set():
             try:
-                self._turn(queue, pace)
+                self._turn(queue, pace, runner)
                 failures = 0
             except Exception as error:
                 failures += 1
@@ -185,25 +227,35 @@ class WorkerProcess:
                 )
                 self.held.stopping.wait(pause(failures))
 
-    def _turn(self, queue: QueueName, pace: Pace) -> None:
+    def _turn(self, queue: QueueName, pace: Pace, runner: TaskRunner) -> None:
+        if runner is not self.runner and self.apart is not None and not self.apart.fit():
+            self.held.stopping.wait(WAIT)
+            return
         crashpoint("claim.before")
         claims = self.queue.claim(queue, self.worker.session, pace.size, WAIT)
         if claims:
             crashpoint("claim.after")
             began = time.monotonic()
-            self.runner.run(claims)
+            runner.run(claims)
             pace.learn(len(claims), time.monotonic() - began)
 
     def _beat(self) -> None:
-        while not self.held.stopping.is_set():
+        while not self._left.is_set():
             if self._doubt.wait(self.beat):  # a claim may have been made whose answer was lost
                 self._doubt.clear()
-                self.held.stopping.wait(min(self.beat, SETTLED))
+                self._left.wait(min(self.beat, SETTLED))
             try:
-                self.audit()
+                if not self._left.is_set():
+                    self.audit()
             except ServiceUnavailable as error:
                 log.warning("heartbeat missed: %s", error)
                 self._doubt.set()
+
+    def _write_lines(self, scribe: Scribe) -> None:
+        """A worker that is killed loses what its tasks logged since the last time."""
+        while not self.held.stopping.wait(WRITTEN):
+            scribe.flush()
+        scribe.flush()
 
     def audit(self) -> None:
         """Tell the store we live, and settle differences between what it and we think we hold."""

@@ -26,6 +26,11 @@ PATIENCE = timedelta(minutes=10)
 ASK_AGAIN = timedelta(milliseconds=200)
 
 
+def mark(staged: BlobRef) -> str:
+    """What a final blob says about where it came from."""
+    return hashlib.sha256(staged.encode()).hexdigest()
+
+
 class Promotion:
     """One staged blob on its way to its final name. Safe to repeat after a crash anywhere."""
 
@@ -38,7 +43,7 @@ class Promotion:
         self._staged, self._final = names
         self._from, self._to = clients
         self._only_if_new = only_if_new
-        self._mark = hashlib.sha256(self._staged.encode()).hexdigest()
+        self._mark = mark(self._staged)
 
     def run(self) -> BlobInfo:
         source, target = found(self._from), self._settled()

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Zone, staged_name
 from core.errors import BadInput, BlobNotFound, ServiceUnavailable
 from infrastructure.blob_clients import PIECE, Account, Clients, code_of, reported, status_of
 from infrastructure.blob_pieces import Pieces
-from infrastructure.blob_promotion import Promotion
-from infrastructure.blob_properties import condition, found, info_of, is_whole
+from infrastructure.blob_promotion import PROMOTED, Promotion, mark
+from infrastructure.blob_properties import condition, found, info_of, is_whole, mark_of
 from infrastructure.blob_upload import Upload
 
 log = logging.getLogger(__name__)
@@ -138,6 +138,15 @@ class AzureBlobs:
     def drop_pieces(self, ref: BlobRef) -> None:
         with reported(ref):
             self._pieces(ref).drop()
+
+    def published(self, ref: BlobRef, names: Collection[BlobRef]) -> BlobInfo | None:
+        with reported(ref):
+            properties = found(self._clients.blob(ref))
+        if properties is None or mark_of(properties, PROMOTED) not in {
+            mark(name) for name in names
+        }:
+            return None
+        return info_of(ref, properties)
 
     def delete(self, ref: BlobRef, *, if_etag: str | None = None) -> bool:
         with reported(ref):

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -80,7 +80,24 @@ class LimitedConnection(Connection[TupleRow]):
             raise
 
 
-class Database:
+class Statements:
+    """Runs statements by name, each in a transaction."""
+
+    def transaction(self) -> AbstractContextManager[Connection[TupleRow]]:
+        raise NotImplementedError
+
+    def run(self, act: Callable[[Connection[TupleRow]], T]) -> T:
+        with self.transaction() as conn:
+            return act(conn)
+
+    def fetch(self, name: str, values: Mapping[str, Any]) -> list[TupleRow]:
+        return self.run(lambda conn: conn.execute(sql(name), values).fetchall())
+
+    def execute(self, name: str, values: Mapping[str, Any]) -> int:
+        return self.run(lambda conn: conn.execute(sql(name), values).rowcount)
+
+
+class Database(Statements):
     """A pool of connections that pin what the algorithm relies on: isolation, time limits, no search path."""
 
     def __init__(
@@ -162,12 +179,6 @@ class Database:
                 log.info("database: %s; trying again", error)
                 time.sleep(0.02 * 4**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
         raise AssertionError("unreachable")
-
-    def fetch(self, name: str, values: Mapping[str, Any]) -> list[TupleRow]:
-        return self.run(lambda conn: conn.execute(sql(name), values).fetchall())
-
-    def execute(self, name: str, values: Mapping[str, Any]) -> int:
-        return self.run(lambda conn: conn.execute(sql(name), values).rowcount)
 
 
 def first_line(error: Exception) -> str:

@@ -8,13 +8,14 @@ from importlib.resources import files
 
 import psycopg
 
-from core.errors import CoreMachineError
+from core.errors import Conflict, CoreMachineError
 from infrastructure import pgstac
-from infrastructure.database import unavailable
+from infrastructure.database import sql, unavailable
 
 log = logging.getLogger(__name__)
 
 LOCK = "select pg_advisory_xact_lock(hashtextextended('coremachine.migrations', 0))"
+ALONE = "lock table app.jobs, app.runs in access exclusive mode"
 TABLE = """
 create schema if not exists app;
 create table if not exists app.migrations (
@@ -27,6 +28,12 @@ class MigrationChanged(CoreMachineError):
     """A migration that was applied to this database is not the one in this code."""
 
     code = "migration_changed"
+
+
+class JobsRunning(Conflict):
+    """Jobs are running, so their tables cannot be dropped."""
+
+    code = "jobs_running"
 
 
 def migrations() -> list[tuple[int, str, str]]:
@@ -48,6 +55,22 @@ def migrate(dsn: str) -> list[str]:
             conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             own = [name for number, name, text in migrations() if _apply(conn, number, name, text)]
             return own + pgstac.upgrade(conn, dsn)
+    except psycopg.OperationalError as error:
+        raise unavailable(error) from error
+
+
+def rebuild(dsn: str) -> list[str]:
+    """Drop every job, and make the tables anew: all in one transaction, so nothing or everything has happened."""
+    try:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as conn, conn.transaction():
+            conn.execute(LOCK)
+            conn.execute("set local lock_timeout = '5s'")
+            conn.execute(ALONE)
+            row = conn.execute(sql("maintenance/count_running")).fetchone()
+            if row is not None and row[0]:
+                raise JobsRunning(f"{row[0]} jobs have not ended. Cancel them, or wait for them.")
+            conn.execute("drop schema app cascade")
+            return [name for number, name, text in migrations() if _apply(conn, number, name, text)]
     except psycopg.OperationalError as error:
         raise unavailable(error) from error
 

@@ -12,10 +12,11 @@ from pydantic_core import from_json
 
 from core.plan import PlannedStage
 from core.queues import QueueName
-from core.reading import JobFilter, JobRecord, StageRecord, TaskCount, TaskRecord
+from core.reading import FailingWebhook, JobFilter, JobRecord, StageRecord, TaskCount, TaskRecord
 from core.states import TaskStatus
 from core.tasks import Payload, TaskKey
 from core.views import EventView, JobLine, QueueView, RunLine, WorkerView
+from core.webhooks import OPENS_AFTER
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrations
 from infrastructure.reading_lines import LinesReading
@@ -67,21 +68,23 @@ class PostgresReader(LinesReading):
 
     def tasks(
         self,
-        run: int,
+        homes: Sequence[int],
         stage: int | None,
         status: TaskStatus | None,
         after: tuple[int, int],
         limit: int,
     ) -> list[TaskRecord]:
         values = {
-            "run_id": run,
+            "run_id": homes[-1],
+            "homes": list(homes),
             "last_stage": LAST_STAGE if stage is None else stage,
             "status": status,
             "first_stage": after[0],
             "first": after[1] + 1,
             "limit": limit,
         }
-        return [_task(row) for row in self._rows(_listing(status), values)]
+        name = _listing(status) if len(set(homes)) == 1 else "insights/list_carried_tasks"
+        return [_task(row) for row in self._rows(name, values)]
 
     def task(self, job_id: str, key: TaskKey) -> tuple[TaskRecord, Sequence[PlannedStage]] | None:
         values = {"job_id": job_id, "run_id": key.run, "stage": key.stage, "idx": key.idx}
@@ -110,6 +113,10 @@ class PostgresReader(LinesReading):
 
     def quarantined(self) -> int:
         return self.database.fetch("insights/count_quarantined", {})[0][0]
+
+    def failing_webhooks(self) -> list[FailingWebhook]:
+        rows = self.database.fetch("webhooks/list_failing", {"opens_after": OPENS_AFTER})
+        return [FailingWebhook(*row) for row in rows]
 
     def missing_migrations(self) -> list[str]:
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from pydantic import TypeAdapter
 
@@ -41,6 +43,30 @@ def run_row(row: Sequence[Any]) -> RunRow:
         parameters=Payload(parameters, ref),
         priority=priority,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRun:
+    """A job's current run, and what else decides whether another one begins."""
+
+    run: RunRow
+    request: UUID
+    deleting: bool
+
+
+def current_row(row: Sequence[Any]) -> CurrentRun:
+    *_, request, deleting = row
+    return CurrentRun(run_row(row[:-1]), request, deleting)
+
+
+def named(claim: Claim) -> dict[str, int]:
+    """The key and the attempt of a claim, as statements name them."""
+    return {
+        "run_id": claim.key.run,
+        "stage": claim.key.stage,
+        "idx": claim.key.idx,
+        "attempt": claim.attempt,
+    }
 
 
 def claim_row(row: Sequence[Any]) -> Claim:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.blobs import CONTAINER, Zone
+from core.guard import UrlRules
+from core.identity import Role
 from core.queues import QueueName
 
 TARGET = re.compile(rf"({'|'.join(Zone)})(-{CONTAINER.pattern})?")
+GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+SAFE = re.compile(r"https://|http://(127\.0\.0\.1|localhost)[:/]")
 DEFAULT_DATABASE = "postgresql://postgres@127.0.0.1:5432/coremachine"
 
 
@@ -50,6 +55,10 @@ class Settings(BaseSettings):
     """How many short tasks a worker process runs side by side."""
     heavy_slots: int = Field(default=1, ge=0, le=16)
     """How many long tasks a worker process runs side by side."""
+    heavy_memory_mb: int | None = Field(default=None, ge=64)
+    """Megabytes of memory that a long task may use; unset, the slots share three quarters of the machine's."""
+    heavy_tasks: int = Field(default=200, ge=1)
+    """After how many tasks a process that runs long ones is replaced by a fresh one."""
     batch: int = Field(default=500, ge=1, le=5000)
     """How many short tasks a slot claims at once at most."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)
@@ -60,7 +69,19 @@ class Settings(BaseSettings):
     """After how long a message that nobody claimed is sent again."""
     reconcile_seconds: float = Field(default=1.0, gt=0)
     """How often a worker looks for what must be repaired."""
-    grace_seconds: float = Field(default=20.0, ge=0)
+    schedule_seconds: float = Field(default=1.0, gt=0)
+    """How often a worker looks whether a schedule has something to submit."""
+    housekeeping_seconds: float = Field(default=3600.0, gt=0)
+    """How often a worker looks for what has been kept for long enough."""
+    keep_jobs_days: float | None = Field(default=None, gt=0)
+    """After how many days the records of a job that has ended are removed; what it stored stays. Never when unset."""
+    keep_details_days: float = Field(default=30.0, gt=0)
+    """After how many days messages set aside, and other details for operators, are removed."""
+    keep_temporary_hours: float = Field(default=24.0, ge=1)
+    """After how many hours a temporary blob is removed whose writer is gone."""
+    development: bool = False
+    """Whether an operator may drop every job and begin anew."""
+    grace_seconds: float = Field(default=8.0, ge=0)
     """How long running tasks may go on after SIGTERM before they are given back."""
     max_requests: int = Field(default=32, ge=1, le=1000)
     """How many requests a process works on at once; health checks are not counted."""
@@ -104,12 +125,84 @@ class Settings(BaseSettings):
     """The currency of these prices."""
     crash: str = ""
     """A crash point to arm, as `name:n[:signal]`. For tests only."""
+    webhook_senders: int = Field(default=16, ge=0, le=64)
+    """How many webhook deliveries a process sends side by side; 0: none."""
+    webhook_keep_days: int = Field(default=30, ge=1, le=3650)
+    """After how many days a delivery is forgotten, delivered or not."""
+    public_url: str = ""
+    """Where this installation is reached, as `https://example.org`: what links in messages begin with."""
+    url_plain_http: bool = False
+    """Whether URLs that users give may be http."""
+    url_ports: str = "443,8443"
+    """The ports of public addresses that such URLs may name, comma separated; 80 too where http is allowed."""
+    url_networks: str = ""
+    """Networks that such URLs may lead to though they are not public, comma separated, on any port."""
     tiles: bool = True
     """Whether the web app shows rasters as tiles, previews and values."""
     tile_rasters: int = Field(default=24, ge=1, le=200)
     """How many rasters one picture may open."""
+    identity: Literal["required", "local", "open"] | None = None
+    """Who may call: those who are known, every program of this machine, everybody. When not set: the first with Entra ID, else the second."""
+    entra_tenant: str | None = Field(default=None, pattern=GUID)
+    """The id of the Microsoft Entra tenant whose tokens are taken. It needs an audience."""
+    entra_audience: str = ""
+    """Whom a token must be for, as `api://coremachine` or the application's id, comma separated."""
+    entra_authority: str = "https://login.microsoftonline.com"
+    """Where the tenant's configuration is found; national clouds have their own."""
+    entra_issuer: str = ""
+    """The issuers of tokens that are taken, comma separated, when not the usual ones of the tenant."""
+    entra_jwks: str = ""
+    """Where the issuer's keys are found, when not where its configuration says."""
+    entra_roles: str = ""
+    """Further names of roles, as `Contoso.Admin=operator`, comma separated."""
+    key_cache_seconds: float = Field(default=5.0, ge=0, le=60)
+    """How long a process believes what it knows of an API key: so long after its revocation it may still be good."""
+    caller_rate: float = Field(default=100.0, ge=0)
+    """Requests a second that one caller may ask of one process, on average; 0: no limit."""
+    caller_burst: float = Field(default=500.0, ge=1)
+    """How many of them at once."""
+    address_rate: float = Field(default=20.0, ge=0)
+    """Requests a second without a credential, of one address; 0: no limit."""
+    address_burst: float = Field(default=100.0, ge=1)
+    """How many of them at once."""
+    failed_logins: float = Field(default=20.0, ge=0)
+    """Credentials a minute that are not good, of one address; 0: no limit."""
+    proxies: str = ""
+    """Addresses of proxies whose X-Forwarded-For is believed, comma separated."""
     log_level: str = "INFO"
     """How much is logged: DEBUG, INFO, WARNING or ERROR."""
+    log_format: Literal["text", "json"] = "text"
+    """How it is logged: lines for people, or one JSON object a line for programs."""
+    otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """Where traces are sent by OTLP over HTTP. Without it, and without Application Insights, nothing is traced."""
+    service_name: str = Field(default="coremachine", validation_alias="OTEL_SERVICE_NAME")
+    """What this installation is called in traces."""
+    application_insights: SecretStr | None = Field(
+        default=None, validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING"
+    )
+    """Azure Application Insights, for traces: a connection string."""
+
+    @field_validator("entra_authority", "entra_jwks")
+    @classmethod
+    def is_safe(cls, url: str) -> str:
+        """Whoever can change these answers can make keys to everything."""
+        if url and not SAFE.match(url):
+            raise ValueError("must begin with https://")
+        return url.rstrip("/")
+
+    @field_validator("entra_roles")
+    @classmethod
+    def names_roles(cls, text: str) -> str:
+        for pair in _names(text):
+            if pair.partition("=")[2] not in list(Role):
+                raise ValueError(f"{pair!r} is not like Contoso.Admin=operator")
+        return text
+
+    @model_validator(mode="after")
+    def is_whole(self) -> Settings:
+        if self.entra_tenant and not self.audiences():
+            raise ValueError("CM_ENTRA_TENANT needs CM_ENTRA_AUDIENCE")
+        return self
 
     @field_validator("upload_into")
     @classmethod
@@ -119,12 +212,62 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name!r} is no zone and no container, as bronze or silver-masks")
         return text
 
+    @field_validator("url_networks")
+    @classmethod
+    def names_networks(cls, text: str) -> str:
+        for name in _names(text):
+            ip_network(name)
+        return text
+
+    @field_validator("url_ports")
+    @classmethod
+    def names_ports(cls, text: str) -> str:
+        for name in _names(text):
+            if not 0 < int(name) < 65_536:
+                raise ValueError(f"{name} is no port")
+        return text
+
+    @field_validator("public_url")
+    @classmethod
+    def without_end(cls, text: str) -> str:
+        if text and not text.startswith(("https://", "http://")):
+            raise ValueError("begin it with https://")
+        return text.rstrip("/")
+
+    def url_rules(self) -> UrlRules:
+        return UrlRules(
+            plain_http=self.url_plain_http,
+            networks=tuple(ip_network(name) for name in _names(self.url_networks)),
+            ports=frozenset(int(name) for name in _names(self.url_ports)),
+        )
+
     def queue_names(self) -> dict[QueueName, str]:
         return {
             QueueName.JOBS: self.queue_jobs,
             QueueName.LIGHT: self.queue_light,
             QueueName.HEAVY: self.queue_heavy,
         }
+
+    def audiences(self) -> tuple[str, ...]:
+        return _names(self.entra_audience)
+
+    def issuers(self) -> tuple[str, ...]:
+        """Those that are set, or both that a tenant has: for tokens of version 2, and of version 1."""
+        here = f"{self.entra_authority}/{self.entra_tenant}/v2.0"
+        return _names(self.entra_issuer) or (here, f"https://sts.windows.net/{self.entra_tenant}/")
+
+    def keys_url(self) -> str:
+        """Where the issuer's keys are found, or the configuration that says where."""
+        configuration = "v2.0/.well-known/openid-configuration"
+        return self.entra_jwks or f"{self.entra_authority}/{self.entra_tenant}/{configuration}"
+
+    def roles(self) -> dict[str, Role]:
+        """Our roles by their names in tokens, in lower case."""
+        pairs = (pair.partition("=") for pair in _names(self.entra_roles))
+        return {str(r): r for r in Role} | {name.strip().lower(): Role(r) for name, _, r in pairs}
+
+    def trusted_proxies(self) -> tuple[str, ...]:
+        return _names(self.proxies)
 
     def upload_targets(self) -> tuple[str, ...]:
         return _names(self.upload_into)

@@ -16,21 +16,26 @@ from core.queues import QueueName
 from core.results import Failure
 from core.runs import needs_new_run
 from core.stages import Decision
-from core.states import JobStatus, StageStatus, Tally
+from core.states import StageStatus, Tally
 from core.tasks import Claim, Event, NewTask, Outcome, Payload, Released, TaskError, TaskKey, Wakeup
 from infrastructure.admission import Admitting, add_dependencies, run_columns
 from infrastructure.database import Database, sql
+from infrastructure.control import PostgresSteering
+from infrastructure.database import Statements, sql
+from infrastructure.joined import Joined
 from infrastructure.rows import (
-    PLAN,
+    ERROR,
     claim_row,
+    current_row,
     error_text,
     key_columns,
+    named,
     run_row,
     settle_columns,
     settle_events,
     text,
 )
-from infrastructure.turn import PostgresTurn
+from infrastructure.turn import PostgresTurn, add_run
 from infrastructure.upkeep import Upkeep
 from infrastructure.writing import Writer
 
@@ -38,10 +43,15 @@ BUCKET = 128
 
 
 class PostgresStore(Upkeep, Admitting):
+class PostgresStore(Upkeep, PostgresSteering):
     """core.ports.Store over a Database. Every method is one transaction, and safe to repeat."""
 
-    def __init__(self, database: Database, *, outbox: bool = False) -> None:
+    def __init__(self, database: Statements, *, outbox: bool = False) -> None:
         super().__init__(database, Writer(outbox=outbox))
+
+    def within(self, conn: Connection[Any]) -> PostgresStore:
+        """The same store, whose writes become true with the transaction that is open there."""
+        return PostgresStore(Joined(conn), outbox=self.writer.outbox)
 
     # submitting and moving
 
@@ -50,14 +60,19 @@ class PostgresStore(Upkeep, Admitting):
         with self.database.transaction() as conn:
             conn.execute(sql("jobs/lock_job"), {"job_id": new.job_id})
             row = conn.execute(sql("jobs/get_current_run"), {"job_id": new.job_id}).fetchone()
-            if row is not None and (
-                row[-1] == new.request or not needs_new_run(run_row(row), force=force)
+            current = None if row is None else current_row(row)
+            if current is not None and (
+                current.request == new.request
+                or not needs_new_run(current.run, force=force, deleting=current.deleting)
             ):
                 again = row[-1] == new.request
                 yield Submission(run_row(row), is_new=again, waits=again), None
                 return
             number = 1 if row is None else run_row(row).number + 1
             run, admitted = self._add_run(conn, new, number)
+                yield Submission(current.run, is_new=current.request == new.request), None
+                return
+            run = add_run(conn, new, 1 if current is None else current.run.number + 1)
             turn = PostgresTurn(conn, run, self.writer)
             yield Submission(run, is_new=True, waits=not admitted), turn
             turn.write_events()
@@ -96,6 +111,10 @@ class PostgresStore(Upkeep, Admitting):
             raise JobNotFound(f"There is no run {run}; its job may have been deleted")
         return run_row(rows[0])
 
+    def trace(self, run: int) -> str | None:
+        rows = self.database.fetch("jobs/get_trace", {"run_id": run})
+        return rows[0][0] if rows else None
+
     @contextmanager
     def turn(self, run: int) -> Generator[PostgresTurn]:
         with self.database.transaction() as conn:
@@ -128,7 +147,8 @@ class PostgresStore(Upkeep, Admitting):
             counted = conn.execute(sql("stages/tally_stage"), values).fetchone()
             assert counted is not None
             turn = PostgresTurn(conn, run_row(run_found), self.writer)
-            yield Closing(turn, Tally(*counted), planned=row[0] == StageStatus.OPEN)
+            *tally, idle = counted
+            yield Closing(turn, Tally(*tally), row[0] == StageStatus.OPEN, idle or 0.0)
             turn.write_events()
 
     # tasks
@@ -144,11 +164,24 @@ class PostgresStore(Upkeep, Admitting):
         def act(conn: Connection[Any]) -> list[Claim]:
             claims = [claim_row(row) for row in conn.execute(sql(name), values).fetchall()]
             runs = sorted({claim.key.run for claim in claims})
-            if runs:
-                conn.execute(sql("jobs/start_runs"), {"runs": runs})
+            if runs and self._start(conn, runs):
+                claims = self._refuse(conn, claims)
             return sorted(claims, key=lambda claim: claim.key)
 
         return self.database.run(act)
+
+    def _start(self, conn: Connection[Any], runs: list[int]) -> bool:
+        """Begin what was only queued; whether there are runs of which nothing may be begun."""
+        rows = conn.execute(sql("jobs/start_runs"), {"runs": runs}).fetchall()
+        self.writer.tell(conn, [(job, number) for run, job, number in rows if run is None])
+        return any(run is not None for run, _, _ in rows)
+
+    def _refuse(self, conn: Connection[Any], claims: list[Claim]) -> list[Claim]:
+        """Those of the claims that may be kept: the others are of runs that are paused or have ended."""
+        columns = key_columns((claim.key, claim.attempt) for claim in claims)
+        rows = conn.execute(sql("tasks/refuse_claims"), columns).fetchall()
+        refused = {TaskKey(*row) for row in rows}
+        return [claim for claim in claims if claim.key not in refused]
 
     def settle(self, session: UUID, outcomes: Sequence[Outcome]) -> set[TaskKey]:
         values = {"session": session, "published": self.writer.outbox, **settle_columns(outcomes)}
@@ -171,7 +204,7 @@ class PostgresStore(Upkeep, Admitting):
 
     def add_tasks(self, claim: Claim, session: UUID, tasks: Sequence[NewTask]) -> bool:
         def act(conn: Connection[Any]) -> bool:
-            held = self._hold(conn, claim, session)
+            held = self._planning(conn, claim, session)
             if held is None:
                 return False
             run, queue = claim.key.run, held[1]
@@ -194,26 +227,19 @@ class PostgresStore(Upkeep, Admitting):
 
         return self.database.run(act)
 
-    def _hold(
-        self, conn: Connection[Any], claim: Claim, session: UUID
-    ) -> tuple[int, QueueName] | None:
-        """The priority and queue of the stage being planned, if this claim still owns its planning."""
-        values = {"session": session, **_named(claim)}
-        row = conn.execute(sql("tasks/hold_planning"), values).fetchone()
-        return None if row is None else (row[0], QueueName(row[1]))
-
     def copy_tasks(
-        self, claim: Claim, session: UUID, source: int, after: int, limit: int
+        self, claim: Claim, session: UUID, source: tuple[int, int], after: int, limit: int
     ) -> int | None:
         def act(conn: Connection[Any]) -> int | None:
-            held = self._hold(conn, claim, session)
+            held = self._planning(conn, claim, session)
             if held is None:
                 return None
             run, stage = claim.key.run, claim.key.stage
             values = {
                 "run_id": run,
                 "stage": stage,
-                "source": source,
+                "source_run": source[0],
+                "source": source[1],
                 "after": after,
                 "limit": limit,
                 "priority": held[0],
@@ -231,12 +257,12 @@ class PostgresStore(Upkeep, Admitting):
         self, claim: Claim, session: UUID, expected: int | None, *, skip: bool = False
     ) -> bool:
         def act(conn: Connection[Any]) -> bool:
-            held = self._hold(conn, claim, session)
+            held = self._planning(conn, claim, session)
             if held is None:
                 return False
             if skip:
                 self._add_skipped(conn, claim)
-            row = conn.execute(sql("stages/open_stage"), _named(claim)).fetchone()
+            row = conn.execute(sql("stages/open_stage"), named(claim)).fetchone()
             if row is None:
                 return False
             if expected is not None and row[0] != expected:
@@ -244,7 +270,7 @@ class PostgresStore(Upkeep, Admitting):
                     f"planned again, the stage has {expected} elements, but {row[0]} tasks are written: "
                     "`each` must give the same list whenever it is asked"
                 )
-            conn.execute(sql("tasks/end_planning"), _named(claim))
+            conn.execute(sql("tasks/end_planning"), named(claim))
             opened = Event("stage_planned", claim.key.stage, data={"tasks": 0 if skip else row[0]})
             self.writer.events(conn, [(claim.key.run, opened)])
             return True
@@ -291,12 +317,16 @@ class PostgresStore(Upkeep, Admitting):
         return self.database.run(act)
 
     def checkpoint(self, claim: Claim, name: str) -> Payload | None:
-        rows = self.database.fetch("tasks/get_checkpoint", {**_named(claim), "name": name})
+        rows = self.database.fetch("tasks/get_checkpoint", {**named(claim), "name": name})
         return Payload(*rows[0]) if rows else None
 
     def keep_checkpoint(self, claim: Claim, name: str, value: Payload) -> None:
-        values = {**_named(claim), "name": name, "value": text(value.data), "ref": value.ref}
+        values = {**named(claim), "name": name, "value": text(value.data), "ref": value.ref}
         self.database.execute("tasks/keep_checkpoint", values)
+
+    def error_before(self, claim: Claim) -> TaskError | None:
+        rows = self.database.fetch("tasks/get_error", named(claim))
+        return TaskError(**ERROR.validate_json(rows[0][0])) if rows and rows[0][0] else None
 
     # what tasks read
 
@@ -308,17 +338,9 @@ class PostgresStore(Upkeep, Admitting):
         ]
 
     def counts(self, run: int, stage: int) -> Tally:
-        return Tally(*self.database.fetch("stages/tally_stage", {"run_id": run, "stage": stage})[0])
+        row = self.database.fetch("stages/tally_stage", {"run_id": run, "stage": stage})[0]
+        return Tally(*row[:4])
 
     def failures(self, run: int, stage: int) -> Iterator[Failure]:
         rows = self.database.fetch("tasks/list_failures", {"run_id": run, "stage": stage})
         return (Failure(idx, message) for idx, message in rows)
-
-
-def _named(claim: Claim) -> dict[str, int]:
-    return {
-        "run_id": claim.key.run,
-        "stage": claim.key.stage,
-        "idx": claim.key.idx,
-        "attempt": claim.attempt,
-    }

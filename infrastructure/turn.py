@@ -8,13 +8,17 @@ from typing import Any
 
 from psycopg import Connection
 
-from core.ports import RunRow, StageRow
+from core.ports import NewRun, RunRow, StageRow
 from core.queues import QueueName
 from core.stages import Shape
 from core.states import JobStatus, StageStatus, Tally, Verdict
 from core.tasks import PLAN, Event, TaskError, TaskKey, ended_data
 from infrastructure.database import sql
 from infrastructure.rows import error_text
+from core.tasks import PLAN, Event, TaskError, TaskKey
+from infrastructure.database import sql
+from infrastructure.rows import PLAN as STAGES
+from infrastructure.rows import error_text, text
 from infrastructure.writing import Writer
 
 ENDED = {
@@ -76,11 +80,19 @@ class PostgresTurn:
         self.record(Event("stage_opened", stage, data={"name": planned.name}))
 
     def finish(self, status: JobStatus, why: TaskError | None = None) -> None:
+    def finish(
+        self,
+        status: JobStatus,
+        why: TaskError | None = None,
+        told: Mapping[str, Any] | None = None,
+    ) -> None:
         last = len(self.run.plan) - 1
         self.conn.execute(sql("stages/cancel_stages"), {"run_id": self.run.run})
         values = {
             "run_id": self.run.run,
+            "home": self.run.plan[last].home(self.run.run),
             "status": status,
+            "why": error_text(why),
             "last": last,
             "has_result": self.run.plan[last].shape is not Shape.FAN_OUT,
             "why": error_text(why),
@@ -96,6 +108,20 @@ class PostgresTurn:
     def expire(self, stage: int, why: TaskError) -> bool:
         values = {"run_id": self.run.run, "stage": stage, "error": error_text(why)}
         return self.conn.execute(sql("admission/expire_stage"), values).rowcount == 1
+        self.record(Event(ENDED[status], data={"run": self.run.number, **(told or {})}))
+        self.run = replace(self.run, status=status)
+
+    def move(self, status: JobStatus) -> None:
+        self.conn.execute(sql("control/move_run"), {"run_id": self.run.run, "status": status})
+        self.run = replace(self.run, status=status)
+
+    def carry(self, stage: int) -> None:
+        source = self.run.plan[stage].home(self.run.run)
+        values = {"run_id": self.run.run, "stage": stage, "source": source}
+        row = self.conn.execute(sql("control/carry_stage"), values).fetchone()
+        assert row is not None, "only a stage that closed is carried over whole"
+        data = {"name": self._name(stage), "verdict": row[0], "from": source}
+        self.record(Event("stage_carried", stage, data=data))
 
     def record(self, event: Event) -> None:
         self._events.append(event)
@@ -126,16 +152,46 @@ class PostgresTurn:
         self.conn.execute(sql("stages/add_stage"), values)
 
     def _add_task(self, stage: int, idx: int, queue: QueueName) -> None:
+        paused = self.run.status is JobStatus.PAUSED
         values = {
             "run_id": self.run.run,
             "stage": stage,
             "priority": self.run.priority,
             "queue": queue,
-            "status": "queued",
-            "published": self.writer.outbox,
+            "status": "waiting" if paused else "queued",
+            "published": self.writer.outbox and not paused,
             "idx": [idx],
             "arguments": [None],
             "refs": [None],
         }
         self.conn.execute(sql("tasks/add_tasks"), values)
-        self.writer.wake(self.conn, [(TaskKey(self.run.run, stage, idx), 0, queue)])
+        if not paused:
+            self.writer.wake(self.conn, [(TaskKey(self.run.run, stage, idx), 0, queue)])
+
+
+def add_run(conn: Connection[Any], new: NewRun, number: int) -> RunRow:
+    """Write down a job's next run, which stands for the job from now on."""
+    values = {
+        "job_id": new.job_id,
+        "job_type": new.job_type,
+        "number": number,
+        "request": new.request,
+        "plan": STAGES.dump_json(list(new.plan)).decode(),
+        "parameters": text(new.parameters.data),
+        "parameters_ref": new.parameters.ref,
+        "priority": new.priority,
+    }
+    row = conn.execute(sql("jobs/add_run"), values).fetchone()
+    assert row is not None
+    if new.trace is not None:
+        conn.execute(sql("jobs/keep_trace"), {"run_id": row[0], "trace": new.trace})
+    return RunRow(
+        row[0],
+        new.job_id,
+        new.job_type,
+        number,
+        JobStatus.QUEUED,
+        new.plan,
+        new.parameters,
+        new.priority,
+    )

@@ -12,7 +12,7 @@ from psycopg import Connection
 from core.crashpoints import crashpoint
 from core.ports import Limits, Repairs, Worker
 from core.tasks import Claim, Event, TaskKey
-from infrastructure.database import Database, sql
+from infrastructure.database import Statements, sql
 from infrastructure.rows import ERROR, key_columns
 from infrastructure.writing import Writer, due_rows
 
@@ -22,7 +22,7 @@ TIDY_EVERY = 3_600.0
 class Upkeep:
     """Workers come and go here. Every repair is idempotent, takes a bounded chunk, and skips locked rows."""
 
-    def __init__(self, database: Database, writer: Writer) -> None:
+    def __init__(self, database: Statements, writer: Writer) -> None:
         self.database = database
         self.writer = writer
         self._adopted = False
@@ -70,6 +70,7 @@ class Upkeep:
         values = {
             "dead_after": limits.dead_after,
             "lost_after": limits.lost_after,
+            "leeway": limits.leeway,
             "chunk": limits.chunk,
             "published": self.writer.outbox,
         }

@@ -33,7 +33,13 @@ class Writer:
             "attempt": [event.attempt for _, event in events],
             "data": [None if event.data is None else json.dumps(event.data) for _, event in events],
         }
-        conn.execute(sql("events/add_events"), columns)
+        self.tell(conn, conn.execute(sql("events/add_events"), columns).fetchall())
+
+    def tell(self, conn: Connection[Any], events: Sequence[tuple[Any, ...]]) -> None:
+        """Write these (job, number) down for the webhooks that want to hear of them."""
+        if events:
+            columns = {"job_id": [job for job, _ in events], "number": [n for _, n in events]}
+            conn.execute(sql("webhooks/add_deliveries"), columns)
 
     def wake(self, conn: Connection[Any], due: Iterable[tuple[TaskKey, int, str]]) -> None:
         """These tasks (key, attempt, queue) are due when the transaction commits."""

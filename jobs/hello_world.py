@@ -20,6 +20,7 @@ class HelloWorld(JobBase):
     def greet(self, ctx: Context, name: str) -> str:
         if random.random() < self.failure_rate:  # noqa: S311 - a demonstration, not a secret
             raise ConnectionError(f"could not reach {name}; this failure was asked for")
+        ctx.log.info("greeting %s", name)
         return f"Hello, {name}!"
 
     @fan_in(greet)

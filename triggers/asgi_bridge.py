@@ -169,9 +169,18 @@ class _Exchange:
             "root_path": "",
             "headers": self._request_headers(url["host"]),
             "server": None,
-            "client": None,
+            "client": self._client(),
             "state": dict(state),
         }
+
+    def _client(self) -> tuple[str, int] | None:
+        """Who speaks to the platform, which writes it behind what the client says of itself."""
+        told = cast(Mapping[str, str], self._request.headers).get("x-forwarded-for", "")
+        last = told.rpartition(",")[2].strip()
+        host = last.partition("]")[0].strip("[") if last.startswith("[") else last
+        if host.count(":") == 1:
+            host = host.partition(":")[0]
+        return (host, 0) if host else None
 
     def _request_headers(self, host: str) -> list[tuple[bytes, bytes]]:
         sent = cast(Mapping[str, str], self._request.headers)

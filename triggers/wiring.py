@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -13,31 +14,62 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from core.batches import Batches
 from core.blobs import Blobs
+from core.courier import Courier, Pump
 from core.crashpoints import arm
+from core.errors import CoreMachineError
+from core.execution import Apart
+from core.executor import Executor
+from core.housekeeper import Housekeeper
 from core.insights import Insights
+from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
 from core.reconciler import Reconciler
 from core.registry import Registry, discover
+from core.removal import Removal
+from core.schedules import Schedules
+from core.templates import Templates
+from core.watching import Watch
+from core.webhook_desk import WebhookDesk
 from core.worker import TaskRunner, WorkerProcess
+from infrastructure.audit import PostgresAudit
+from infrastructure.batches import PostgresBatchBook
 from infrastructure.blobs import AzureBlobs
+from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
+from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.identities import issuers
+from infrastructure.identities import key_store as key_store
+from infrastructure.keys import PostgresKeys
+from infrastructure.mailroom import PostgresMailroom
 from infrastructure.migrations import migrate
+from infrastructure.observability import Observability, observe
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
 from infrastructure.reading import PostgresReader
+from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
+from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
-from services.raster.models import Tier
-from services.raster.options import Lossless, RasterOptions
+from infrastructure.templates import PostgresTemplateBook
+from triggers.chores import chores
+from triggers.configured import keeping, options
+from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
     from infrastructure.service_bus import ServiceBus
+    from triggers.http.access import Access
 
 log = logging.getLogger(__name__)
+
+TICK = 3.0
+"""Seconds of a timer's round in which webhooks are served."""
+OFTEN = 60.0
+"""Chores that are done at least every so many seconds are done with every tick of a timer."""
 
 
 @cache
@@ -57,8 +89,18 @@ class Services:
     queue: Queue
     reconciler: Reconciler
     bell: Bell
+    schedules: Schedules
+    templates: Templates
+    batches: Batches
+    removal: Removal
+    housekeeper: Housekeeper
+    observability: Observability
+    webhooks: WebhookDesk
+    pump: Pump
 
     def close(self) -> None:
+        self.pump.stop()
+        self.observability.close()
         self.queue.close()
         self.bell.close()
         self.catalog_database.close()
@@ -72,22 +114,57 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     database = Database(dsn, size=given.pool_size, name=name).open()
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
-    registry = _registry(given)
-    catalog = PgstacCatalog(catalog_database)
-    machine = CoreMachine(registry, store, blobs(given), catalog, options(given))
+    observability = observe(given, database, {"jobs": database, "catalog": catalog_database})
+    machine = _machine(given, store, catalog_database, observability.watch)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
+    desk = WebhookDesk(
+        PostgresMailroom(database), GuardedCaller(given.url_rules()), machine.registry
+    )
+    removal = Removal(machine)
     limits = Limits(dead_after=given.dead_after_seconds, lost_after=given.lost_after_seconds)
     return Services(
         given,
         database,
         catalog_database,
-        registry,
+        machine.registry,
         machine,
         queue,
         Reconciler(machine, queue, limits),
         bell,
+        Schedules(machine, PostgresScheduleBook(database, store)),
+        Templates(machine, PostgresTemplateBook(database, store)),
+        Batches(machine, PostgresBatchBook(database, store)),
+        removal,
+        Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
+        observability,
+        desk,
+        _pump(given, desk, bell),
     )
+
+
+def _pump(given: Settings, desk: WebhookDesk, bell: Bell) -> Pump:
+    courier = Courier(desk.mailroom, desk.caller, given.public_url)
+    return Pump(courier, bell, senders=given.webhook_senders, keep_days=given.webhook_keep_days)
+
+
+def _machine(
+    given: Settings, store: PostgresStore, catalog_database: Database, watch: Watch
+) -> CoreMachine:
+    catalog = PgstacCatalog(catalog_database)
+    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given), watch)
+
+
+TASK_CONNECTIONS = 4
+
+
+def task_machine(given: Settings, watch: Watch) -> CoreMachine:
+    """What a process that runs one task at a time needs, with clients of its own. It ends with the process."""
+    dsn = given.database_url.get_secret_value()
+    database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
+    catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
+    store = PostgresStore(database.open(), outbox=given.service_bus is not None)
+    return _machine(given, store, catalog_database.open(), watch)
 
 
 def _registry(given: Settings) -> Registry:
@@ -109,24 +186,6 @@ def blobs(given: Settings) -> Blobs:
     return AzureBlobs(given.storage.get_secret_value(), scratch=given.scratch)
 
 
-def options(given: Settings) -> tuple[object, ...]:
-    """What services are told of the settings, one value of each of their own kinds."""
-    raster = RasterOptions(
-        cache_mb=given.raster_cache_mb,
-        tile_above_gb=given.tile_above_gb,
-        tile_size=given.tile_size,
-        compression=Lossless(given.analysis_compression),
-        prices={
-            Tier.VISUALIZATION: given.price_visualization,
-            Tier.ANALYSIS: given.price_analysis,
-            Tier.ARCHIVE: given.price_archive,
-        },
-        currency=given.currency,
-        scratch=given.scratch,
-    )
-    return (raster,)
-
-
 def arm_crashes(given: Settings) -> None:
     if given.crash:
         arm(given.crash)
@@ -137,7 +196,21 @@ def prepare(given: Settings) -> list[str]:
     return migrate(given.database_url.get_secret_value())
 
 
-def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -> WorkerProcess:
+def database_facts(given: Settings) -> DatabaseFacts:
+    return look_at_database(given.database_url.get_secret_value())
+
+
+def stored_containers(given: Settings) -> list[str]:
+    return look_at_storage(given.storage.get_secret_value())
+
+
+def worker_process(
+    services: Services,
+    role: str,
+    slots: dict[QueueName, int],
+    apart: Callable[[Executor], Apart] | None = None,
+) -> WorkerProcess:
+    """`apart`: where tasks of the heavy queue run, when not in this process."""
     given = services.settings
     worker = Worker(
         uuid4(),
@@ -153,6 +226,7 @@ def worker_process(services: Services, role: str, slots: dict[QueueName, int]) -
         slots,
         beat=given.heartbeat_seconds,
         largest=given.batch,
+        apart=apart,
     )
 
 
@@ -160,13 +234,23 @@ _lock = threading.Lock()
 _shared: list[Services] = []
 
 
-def shared() -> Services:
+def shared(given: Settings | None = None) -> Services:
     """The services of this process, built when first needed: a queue-only instance never makes a web app."""
     with _lock:
         if not _shared:
             prepare(settings())
-            _shared.append(build(settings()))
+            _shared.append(_installed(build(given or settings())))
         return _shared[0]
+
+
+def _installed(services: Services) -> Services:
+    """With the schedules that the job classes bring."""
+    try:
+        services.schedules.sync()
+    except CoreMachineError:
+        services.close()
+        raise
+    return services
 
 
 # What function_app.py calls
@@ -205,12 +289,22 @@ def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
 
 
 def tick() -> None:
-    """One round of repair, and what was promised is sent."""
-    shared().reconciler.round()
+    """What is done by the second: a host without threads of its own comes by now and then."""
+    for chore in chores(shared()):
+        if chore.every <= OFTEN:
+            chore.act()
+    shared().pump.run_for(TICK)
 
 
-def web_app() -> Any:
-    """The ASGI app, imported only when the first request comes."""
+def clean_up() -> None:
+    """What is done by the hour."""
+    for chore in chores(shared()):
+        if chore.every > OFTEN:
+            chore.act()
+
+
+def web_app(host: str | None = None) -> Any:
+    """The ASGI app, imported only when the first request comes. `host`: where we listen; None: a platform does it."""
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
@@ -221,18 +315,32 @@ def web_app() -> Any:
 
     services = shared()
     given, machine = services.settings, services.machine
+    keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
     reader = PostgresReader(services.database)
     return create_app(
         WebServices(
             machine=machine,
             insights=Insights(
-                reader, services.registry, machine.blobs, dead_after=given.dead_after_seconds
+                reader,
+                services.registry,
+                machine.blobs,
+                dead_after=given.dead_after_seconds,
+                scales=services.observability.scales,
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,
+            access=access(given, keys, host),
+            keys=keys,
+            audit=PostgresAudit(services.database),
             stac=StacConnections(
                 given.database_url.get_secret_value(), size=given.catalog_pool_size
             ),
+            webhooks=services.webhooks,
+            schedules=services.schedules,
+            templates=services.templates,
+            batches=services.batches,
+            housekeeper=services.housekeeper,
+            development=given.development,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
             crowd=CrowdLimits(
@@ -247,34 +355,34 @@ def web_app() -> Any:
             static_folder=given.static_folder,
             tiles=given.tiles,
             tile_rasters=given.tile_rasters,
+            task_logs=services.observability.logs,
+            exposition=services.observability.meter.exposition,
         )
     )
 
 
-class WebServer:
-    """The web app under uvicorn, in a thread, so that signals stay with whoever started it."""
+def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
+    """Who may call, and how callers are known. Raises UnsafeAddress."""
+    from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
+    from triggers.listening import mode_for  # noqa: PLC0415
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.run, name="web", daemon=True)
+    rates = Rates(
+        given.caller_rate,
+        given.caller_burst,
+        given.address_rate,
+        given.address_burst,
+        given.failed_logins,
+    )
+    mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
+    return Access(mode, (keys, *issuers(given)), rates)
 
-    def start(self) -> None:
-        self._thread.start()
 
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(5)
+def job_type(given: Settings, name: str) -> str:
+    """The name of an installed job type, as it is today."""
+    return _registry(given)[name].job_type
 
 
 def web_server(host: str, port: int) -> WebServer:
-    import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
-
-    config = uvicorn.Config(
-        web_app(),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
-    return WebServer(uvicorn.Server(config))
+    """The web app, to be started at an address."""
+    proxies = list(shared().settings.trusted_proxies())
+    return WebServer(web_app(host), host, port, proxies)

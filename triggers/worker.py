@@ -6,16 +6,26 @@ import argparse
 import logging
 import signal
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 
 from core.errors import CoreMachineError, ServiceUnavailable
+from core.execution import Apart
+from core.executor import Executor
 from core.queues import QueueName
 from core.reconciler import Periodic
 from core.worker import WorkerProcess, pause
-from triggers import wiring
+from triggers import logs, wiring
+from triggers.chores import chores
+from triggers.heavy.executor import HeavyExecutor
+from triggers.heavy.nursery import Nursery
+from triggers.heavy.scratch import Scratch
 from triggers.memory import few_arenas
+from triggers.web_server import WebServer
 
 log = logging.getLogger("coremachine.worker")
 
@@ -28,10 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     few_arenas()
     given = wiring.settings()
-    logging.basicConfig(
-        level=given.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    logs.set_up(given.log_level, given.log_format)
+    scratch = Scratch.take(given.scratch)
+    nursery = Nursery(given.jobs, scratch.folder)
+    if QueueName.HEAVY in asked.queues:
+        nursery.begin()
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -39,18 +50,32 @@ def main(arguments: list[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
+    tempfile.tempdir = str(scratch.folder)  # what a killed worker leaves, the next one finds
     try:
         _prepare(stop)
-        return Service(wiring.shared(), asked).serve(stop)
+        services = wiring.shared(given.model_copy(update={"scratch": scratch.folder}))
+        logs.set_up(given.log_level, given.log_format, services.machine.watch.tracer.carried)
+        heavy = partial(
+            HeavyExecutor, settings=given, slots=given.heavy_slots, scratch=scratch, nursery=nursery
+        )
+        return Service(services, asked, heavy).serve(stop)
     except CoreMachineError as error:
         log.error("%s", error)  # noqa: TRY400 - said to a person, without a traceback
         return 1
+    finally:
+        nursery.close()
+        scratch.close()
 
 
 class Service:
-    """One worker process: slots, repair, relay, and the web app when it has a port."""
+    """One worker process: slots, repair, scheduler, relay, and the web app when it has a port."""
 
-    def __init__(self, services: wiring.Services, asked: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        services: wiring.Services,
+        asked: argparse.Namespace,
+        heavy: Callable[[Executor], Apart],
+    ) -> None:
         self.services = services
         self.asked = asked
         given = services.settings
@@ -60,16 +85,19 @@ class Service:
             QueueName.HEAVY: given.heavy_slots,
         }
         self.process = wiring.worker_process(
-            services, "worker", {q: counts[q] for q in asked.queues}
+            services, "worker", {q: counts[q] for q in asked.queues}, heavy
         )
 
     def serve(self, stop: threading.Event) -> int:
         web = wiring.web_server(self.asked.host, self.asked.port) if self.asked.port else None
         self.process.start()
-        repair = Periodic(
-            "reconciler", self.services.reconciler.round, self.services.settings.reconcile_seconds
-        )
-        repair.start()
+        if self.asked.metrics_port:
+            meter = self.services.observability.meter
+            meter.serve(self.asked.host, self.asked.metrics_port)
+        periodic = [
+            Periodic(chore.name, chore.act, chore.every).start() for chore in chores(self.services)
+        ]
+        self.services.pump.start()
         self._start_relay(stop)
         if web is not None:
             web.start()
@@ -80,16 +108,24 @@ class Service:
         )
         while not stop.wait(1.0):
             pass  # a signal that another thread received is handled here, when this thread wakes up
-        return self._stop(self.process, repair, web)
+        return self._stop(self.process, periodic, web)
 
-    def _stop(self, process: WorkerProcess, repair: Periodic, web: wiring.WebServer | None) -> int:
+    def _stop(
+        self,
+        process: WorkerProcess,
+        periodic: Sequence[Periodic],
+        web: WebServer | None,
+    ) -> int:
         log.info(
             "stopping: no new tasks; running ones have %.0f s", self.services.settings.grace_seconds
         )
+        end = time.monotonic() + self.services.settings.grace_seconds
+        process.stop()
         if web is not None:
             web.stop()
-        ended = process.drain(self.services.settings.grace_seconds)
-        repair.stop()
+        ended = process.drain(max(0.0, end - time.monotonic()))
+        for chore in periodic:
+            chore.stop()
         self.services.close()
         log.info("stopped")
         return 0 if ended else 1
@@ -140,6 +176,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument(
         "--port", type=int, default=0, help="port of the HTTP app; none is served without it"
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=int,
+        default=0,
+        help="port of the metrics alone, for a worker without the HTTP app, which has them too",
     )
     parser.add_argument(
         "--queues",

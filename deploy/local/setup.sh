@@ -86,12 +86,18 @@ install_gdal() {
         || echo "setup: no gdal-bin to be had; benchmarks of rasters will leave out gdal_translate"
 }
 
+# .venv/bin/coremachine is a link and no installed package: it always runs the code of this checkout.
+link_command() {
+    ln -sfn ../../bin/coremachine .venv/bin/coremachine
+}
+
 missing=$(debian_packages)
 # shellcheck disable=SC2086  # one word per package
 [[ -z $missing ]] || install_debian_packages $missing
 
 stamp=$(cat "${STAMPED[@]}" | sha256sum)
 if [[ -x .venv/bin/python && -d node_modules && $(cat .local/setup.sha256 2>/dev/null) == "$stamp" ]]; then
+    link_command
     exit 0
 fi
 trap wait EXIT  # whatever happens, npm is not left half-way
@@ -100,6 +106,7 @@ install_gdal
 install_node_packages &
 install_python_packages
 wait $!
+link_command
 mkdir -p .local
 echo "$stamp" > .local/setup.sha256
 echo "setup: done"

@@ -13,16 +13,16 @@ from services.grids.inspect import Coordinates, coordinates, inspect
 from services.grids.models import GridInfo
 
 if TYPE_CHECKING:
-    import zarr
+    import xarray
 
 KEPT = 16
 TYPES = ("application/vnd.zarr", "application/json")
 
 
 class Cube(NamedTuple):
-    """An opened cube with its coordinates."""
+    """An opened cube with its coordinates. What its cells mean, scaled or missing, is xarray's to say."""
 
-    group: zarr.Group
+    dataset: xarray.Dataset
     info: GridInfo
     at: Coordinates
 
@@ -40,7 +40,7 @@ def cube_of(catalog: Catalog, blobs: Blobs, collection: str, item: str) -> Cube:
 def _opened(blobs: Blobs, ref: BlobRef, state: str) -> Cube:
     info = inspect(blobs, ref)
     group = opened.cube(blobs, ref)
-    return Cube(group, info, coordinates(group, info))
+    return Cube(opened.dataset(group, ref), info, coordinates(group, info))
 
 
 def _data_of(found: Document, item: str) -> BlobRef:

@@ -14,6 +14,7 @@ from services.grids import references
 from services.grids.references import References
 
 if TYPE_CHECKING:
+    import xarray
     import zarr
     from zarr.abc.store import Store
 
@@ -69,6 +70,21 @@ def cube(blobs: Blobs, ref: BlobRef) -> zarr.Group:
     if ref.endswith(REFERENCES):
         return referred(blobs, references.load(blobs, ref), ref)
     return store(blobs, ref)
+
+
+def dataset(group: zarr.Group, ref: BlobRef) -> xarray.Dataset:
+    """The same as xarray sees it; nothing but metadata is read. Times stay numbers, since calendars are kept apart."""
+    import xarray  # noqa: PLC0415 - slow to import
+
+    with understood(ref):
+        return xarray.open_zarr(
+            group.store,
+            chunks=None,
+            consolidated=group.metadata.consolidated_metadata is not None,
+            zarr_format=group.metadata.zarr_format,
+            decode_times=False,
+            decode_coords=False,
+        )
 
 
 def store(blobs: Blobs, root: BlobRef) -> zarr.Group:

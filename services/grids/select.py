@@ -11,13 +11,13 @@ import numpy as np
 
 from core.errors import BadInput, TooLarge
 from services.grids.cubes import Cube
-from services.grids.inspect import Array, array_of, cells
+from services.grids.inspect import Array
 from services.grids.models import Box, GridLimits, Variable
-from services.grids.packing import unpacked
+from services.grids.opened import understood
 from services.grids.times import within
 
 if TYPE_CHECKING:
-    import zarr
+    import xarray
 
 HELD = 4_000_000
 """Cells in memory at once."""
@@ -48,7 +48,7 @@ class Question(NamedTuple):
     """Which cells of which variable, as positions along its dimensions."""
 
     variable: Variable
-    array: zarr.Array
+    cells: xarray.DataArray
     names: Names
     columns: list[slice]
     rows: slice
@@ -62,7 +62,7 @@ def question(cube: Cube, columns: list[slice], rows: slice, when: When) -> Quest
     timed = time is not None and time in variable.dims
     return Question(
         variable=variable,
-        array=array_of(cube.group, variable.name),
+        cells=cube.dataset[variable.name],
         names=Names(cube.info.x.name, cube.info.y.name, time if timed else None),
         columns=columns,
         rows=rows,
@@ -125,11 +125,13 @@ def parts(asked: Question) -> Iterator[tuple[slice, Array]]:
 
 
 def _read(asked: Question, columns: slice, rows: slice, times: slice) -> Array:
-    values = unpacked(asked.array, cells(asked.array, _box(asked, columns, rows, times)))
-    order = [asked.variable.dims.index(name) for name in reversed(asked.names) if name]
-    rest = [axis for axis in range(values.ndim) if axis not in order]
+    """As float64, so that sums keep their digits."""
+    box = dict(zip(asked.variable.dims, _box(asked, columns, rows, times), strict=True))
+    order = [name for name in reversed(asked.names) if name]
     shape = (-1, rows.stop - rows.start, columns.stop - columns.start)
-    return values.transpose([*rest, *order]).reshape(shape)
+    with understood(asked.variable.name):
+        found = asked.cells.isel(box).transpose(..., *order)
+        return found.to_numpy().astype("f8").reshape(shape)
 
 
 def _box(asked: Question, columns: slice, rows: slice, times: slice) -> tuple[slice, ...]:
@@ -214,7 +216,7 @@ def _place(cube: Cube, dim: str, size: int, level: float | None) -> int:
     height = cube.info.height
     if height is None or dim != height.name:
         raise BadInput(f"{dim} has {size} positions, and nothing says which is meant")
-    levels = cells(array_of(cube.group, dim)).astype("f8")
+    levels = cube.dataset[dim].to_numpy().astype("f8")
     if level is None or not levels.min() - NEAR <= level <= levels.max() + NEAR:
         raise BadInput(f"pass level, from {levels.min():g} to {levels.max():g} {height.unit}")
     return int(np.abs(levels - level).argmin())

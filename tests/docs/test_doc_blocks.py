@@ -16,10 +16,13 @@ from starlette.routing import Match
 
 import jobs
 from core.blobs import BlobRef
+from core.identity import Role
+from core.keys import NewKey, Secret
 from core.queues import QueueName
 from core.reconciler import Periodic
 from core.stages import Retry
 from infrastructure.blobs import AzureBlobs
+from infrastructure.keys import PostgresKeys
 from infrastructure.settings import Settings
 from services.raster import sample
 from tests.docs.pages import Block, Page, page, pages
@@ -31,25 +34,52 @@ from triggers.local import ports
 
 LOCAL = "http://127.0.0.1:7071"
 RUNNING = "the running system"
+STRICT = f"{RUNNING} with identity"
 WITH_PYTHON = [each for each in pages() if each.blocks_in("python")]
 
 
 @pytest.fixture
 def system(
-    database: str, azurite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str,
+    azurite: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[str]:
-    """What a reader has after `make run`: the system at an address, in a folder with `.local`, and rasters."""
+    """What a reader has after `make run`: the system at an address, in a folder with `.local`, and rasters.
+
+    With the parameter "required" it knows its callers, and the reader has the first key.
+    """
+    identity = getattr(request, "param", None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Retry, "wait", lambda retry, failures: timedelta(0))
     AzureBlobs(azurite).write(BlobRef(f"bronze/samples/{sample.NAME}"), sample.dem(256))
     (tmp_path / "dem.tif").write_bytes(sample.dem(128))
     remember_port(tmp_path / ".local/azurite", azurite)
-    services = wiring.build(Settings(database_url=database, storage=azurite, service_bus=None))
+    given = Settings(
+        database_url=database,
+        storage=azurite,
+        service_bus=None,
+        identity=identity,
+        url_plain_http=True,
+        url_networks="127.0.0.0/8",
+    )
+    services = wiring.build(given)
+    if identity is not None:
+        monkeypatch.setenv("COREMACHINE_API_KEY", first_key(services))
     monkeypatch.setattr(wiring, "_shared", [services])
     with ExitStack() as stack:
         stack.callback(services.close)
         work(services, stack)
         yield serve(stack)
+
+
+def first_key(services: wiring.Services) -> str:
+    """As `python -m triggers.keys create` makes it."""
+    secret = Secret.make()
+    key = NewKey(secret.id, secret.digest, "first operator", Role.OPERATOR)
+    PostgresKeys(services.database).add(key, "test")
+    return str(secret)
 
 
 def remember_port(folder: Path, connection_string: str) -> None:
@@ -63,6 +93,7 @@ def work(services: wiring.Services, stack: ExitStack) -> None:
     """A worker for every queue, and its repairs."""
     process = wiring.worker_process(services, "docs", dict.fromkeys(QueueName, 1))
     process.start()
+    services.pump.start()
     stack.callback(process.drain, 5)
     stack.callback(Periodic("reconciler", services.reconciler.round, 0.1).start().stop)
 
@@ -103,13 +134,28 @@ def compiled(block: Block, system: str = LOCAL) -> Any:
     return compile(head + block.code.replace(LOCAL, system), block.page, "exec")
 
 
-@pytest.mark.parametrize("each", WITH_PYTHON, ids=lambda each: each.name)
+def needs(each: Page) -> set[str]:
+    return {block.needs for block in each.blocks_in("python")} - {""}
+
+
+@pytest.mark.parametrize(
+    "each", [each for each in WITH_PYTHON if STRICT not in needs(each)], ids=lambda each: each.name
+)
 def test_python_blocks_run(
     each: Page, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs = {block.needs for block in each.blocks_in("python")} - {""}
-    assert needs <= {RUNNING}, "the only thing a block may need is the running system"
-    system = request.getfixturevalue("system") if needs else LOCAL
+    assert needs(each) <= {RUNNING}, "the only thing a block may need is the running system"
+    system = request.getfixturevalue("system") if needs(each) else LOCAL
+    run_page(each, system, monkeypatch)
+
+
+@pytest.mark.parametrize("system", ["required"], indirect=True)
+@pytest.mark.parametrize(
+    "each", [each for each in WITH_PYTHON if STRICT in needs(each)], ids=lambda each: each.name
+)
+def test_python_blocks_run_where_callers_are_known(
+    each: Page, system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_page(each, system, monkeypatch)
 
 

@@ -16,7 +16,9 @@ import jobs
 from core.errors import CoreMachineError
 from core.job import JobBase
 from core.registry import discover
-from core.states import JOB_MOVES, STAGE_MOVES, TASK_MOVES, Verdict
+from core.states import JOB_MOVES, STAGE_MOVES, TASK_MOVES, JobStatus, Verdict
+from core.verbs import RULINGS, Verb
+from core.webhooks import KINDS, kind_of
 from infrastructure.settings import Settings
 from services.storage.models import Filter
 from tests.docs.pages import CODE, ROOT, Page, moves_in, page, pages
@@ -271,6 +273,11 @@ def test_every_event_stands_and_no_other() -> None:
     assert sorted(told) == sorted(real)
 
 
+def test_a_webhook_can_ask_for_every_event() -> None:
+    told = [name for name in page("docs/reference/events.md").codes() if "_" in name]
+    assert sorted(map(kind_of, told)) == sorted(KINDS)
+
+
 def test_every_alert_stands() -> None:
     text = (ROOT / "core/insights.py").read_text()
     real = set(re.findall(r"_alert\(\s*\"(\w+)\"", text))
@@ -326,3 +333,18 @@ def pinned() -> set[str]:
 
 def test_every_pinned_package_stands_with_its_reason() -> None:
     assert sorted(page("docs/explanation/dependencies.md").codes()) == sorted(pinned())
+
+
+def test_what_can_be_done_to_a_job_stands_as_the_table_has_it() -> None:
+    text = page("docs/reference/states.md").text.partition("### What can be done to a job")[2]
+    head, _, *rows = [line for line in text.partition("\n## ")[0].splitlines() if "|" in line]
+    columns = [CODE.findall(cell) for cell in head.strip("|").split("|")[1:]]
+    told = {
+        Verb(verb.strip()): {
+            JobStatus(status): ruling.strip()
+            for statuses, ruling in zip(columns, rulings, strict=True)
+            for status in statuses
+        }
+        for verb, *rulings in (row.strip("|").split("|") for row in rows)
+    }
+    assert told == RULINGS

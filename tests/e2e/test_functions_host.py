@@ -80,6 +80,29 @@ def test_the_functions_host_answers_problems_like_every_other_host(host: httpx.C
     assert "hello_world" in answer.json()["detail"]
 
 
+def test_a_file_comes_in_through_the_functions_host_whole_or_in_pieces(host: httpx.Client) -> None:
+    """Bytes of every value: a form and an upload in pieces, and the blob is what was sent."""
+    data = bytes(range(256)) * 20_000  # 5 MB
+    form = host.post(
+        "/api/storage/upload",
+        data={"container": "bronze-host"},
+        files={"file": ("a b#1.bin", data)},
+    )
+    assert form.status_code == 201, form.text
+    assert form.json()["size"] == len(data)
+
+    order = {"ref": "bronze/host/pieces.bin", "size": len(data)}
+    begun = host.post("/api/storage/uploads", json=order).json()
+    size, upload = begun["piece_size"], begun["id"]
+    for number, start in enumerate(range(0, len(data), size)):
+        piece = host.put(f"/api/storage/uploads/{upload}/{number}", content=data[start:][:size])
+        assert piece.status_code == 204, piece.text
+    made = host.post(f"/api/storage/uploads/{upload}/complete")
+    assert made.status_code == 201, made.text
+    read = host.get("/api/storage/blob/bronze/host/pieces.bin", follow_redirects=True)
+    assert read.content == data
+
+
 def _final(host: httpx.Client, url: str) -> dict[str, object] | None:
     job = host.get(url).json()
     return job if job["status"] in ("completed", "failed", "completed_with_errors") else None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults import test_interleaved_control as control
 from tests.faults import test_interleaved_owners as owners
 from tests.faults import test_interleaved_turns as turns
 from tests.faults import test_interleavings as runs
@@ -22,6 +23,12 @@ WAITING = Guard(
 )
 OPPOSITE = "order by case when (select min(idx) from given) = 0 then job_id end, job_id desc for"
 RUNNING = "and s.status in ('expanding', 'open')"
+STEERED_RUN = Guard("control/lock_current_run", "for update of r")
+SEEN_RUN = Guard(
+    "jobs/start_runs",
+    "and status <> 'processing' and run_id not in (select run_id from started)",
+    "and false",
+)
 SWITCH = Guard("stages/close_stage", "and status in ('expanding', 'open')")
 
 GUARDS = {
@@ -69,6 +76,25 @@ GUARDS = {
     "the time of a run, seen under its lock": (
         turns.test_a_run_ends_in_the_moment_its_time_is_up,
         [Guard("admission/is_overdue", "and finished_at is null")]),
+    "the run's lock, for an operator": (
+        control.test_cancel_against_complete, [STEERED_RUN, Guard("stages/get_closable", RUNNING), SWITCH]),
+    "the job's lock, for two operators": (
+        control.test_resubmit_against_resubmit_and_submit,
+        [Guard("jobs/lock_job", "pg_advisory_xact_lock(", "("), STEERED_RUN]),
+    "the look of a claim at its run, against a pause": (
+        control.test_nothing_is_claimed_of_a_job_that_has_been_paused, [SEEN_RUN]),
+    "the look of a claim at its run, against a cancel": (
+        control.test_nothing_is_claimed_of_a_job_that_has_been_cancelled, [SEEN_RUN]),
+    "the run's lock, for a person at a gate": (
+        control.test_cancel_against_approve,
+        [Guard("tasks/decide_gate", "and finished_at is null for share")]),
+    "a planner's stage": (
+        control.test_cancel_against_planning,
+        [Guard("tasks/hold_planning", "and s.status = 'expanding'"),
+         Guard("stages/open_stage", "and s.status = 'expanding'")]),
+    "the mark of a job that is deleted": (
+        control.test_delete_against_resubmit_and_submit,
+        [Guard("control/lock_current_run", "j.deleting_at is not null as deleting", "false as deleting")]),
     "the state of a gate": (
         owners.test_a_gate_approved_and_rejected_at_once,
         [Guard("tasks/decide_gate", "and status = 'waiting' and run_at = 'infinity'")]),

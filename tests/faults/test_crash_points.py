@@ -20,6 +20,8 @@ from benchmarks.invariants import violations
 from core import crashpoints
 from core.job import JobBase
 from tests.faults.conftest import Harbour
+from tests.faults.test_crashing_operators import CONTROL_POINTS
+from tests.faults.test_schedule_crashes import IN_BATCHES, IN_TICKS
 from tests.support.fault_jobs.publisher import Publisher
 from tests.support.fault_jobs.relay import Relay
 from tests.support.fleet import Fleet, Worker
@@ -48,7 +50,10 @@ IN_WORKERS = (
 IN_MESSAGES = ("settle.before", "outbox.before_send", "outbox.after_send")
 IN_BLOBS = ("blob.staged", "blob.copied")
 IN_REPAIRS = ("reconcile.before_close", "repair.in_transaction")
+IN_WEBHOOKS = ("webhook.before_send", "webhook.after_send")
+"""Tried in test_webhook_faults.py: no job comes by them."""
 IN_SUBMISSIONS = ("submit.in_transaction", "submit.after_commit")
+IN_SCHEDULES = (*IN_TICKS, *IN_BATCHES)
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,8 @@ def emulator() -> Iterator[str]:
 
 def test_every_point_of_the_registry_is_tried_here() -> None:
     """A new crash point needs a case."""
-    tried = {*IN_WORKERS, *IN_MESSAGES, *IN_BLOBS, *IN_REPAIRS, *IN_SUBMISSIONS}
+    tried = {*IN_WORKERS, *IN_MESSAGES, *IN_BLOBS, *IN_REPAIRS, *IN_SUBMISSIONS, *IN_WEBHOOKS}
+    tried |= {*IN_SCHEDULES, *CONTROL_POINTS}
     assert tried == crashpoints.POINTS
 
 

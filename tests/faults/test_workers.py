@@ -3,13 +3,15 @@
 import shutil
 import signal
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from benchmarks.invariants import violations
 from core import BlobRef
+from core.blobs import Zone
 from tests.faults.conftest import Harbour
-from tests.support.fault_jobs.patience import Patience
+from tests.support.fault_jobs.patience import Draft, Patience
 from tests.support.fault_jobs.poison import Death, Poison, StrictPoison
 from tests.support.fault_jobs.publisher import Publisher
 from tests.support.fault_jobs.relay import Relay
@@ -83,6 +85,39 @@ def attempts_of_the_poison(fleet: Fleet, run: int, job: Poison) -> tuple[int, in
         job.tasks // 2,
     )
     return attempt, failures, status
+
+
+# SIGKILL
+
+
+def test_what_a_phase_made_survives_the_worker(fleet: Fleet, tmp_path: Path) -> None:
+    """R38: killed after its first phase, the task resumes there in another worker."""
+    run = fleet.submit(Patience(folder=str(tmp_path)))
+    worker = fleet.start()
+    eventually((tmp_path / "begun-1").exists)
+    worker.kill()
+    (tmp_path / "go-2").touch()
+    fleet.start()
+    assert fleet.ended(run).result == [1, 2]
+    assert violations(fleet.dsn) == []
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["there", "gone"])
+def test_a_resumed_phase_checks_that_what_it_made_is_still_there(
+    harbour: Harbour, tmp_path: Path, azurite: str, gone: bool
+) -> None:
+    """R39: a checkpoint that names a lost blob is not believed; the phase is run again."""
+    draft = BlobRef.of(Zone.SILVER, "resumed", f"{uuid4().hex}.txt")
+    with harbour(storage=azurite) as fleet:
+        run = fleet.submit(Draft(folder=str(tmp_path), draft=draft))
+        worker = fleet.start()
+        eventually((tmp_path / "begun-1").exists)
+        worker.kill()
+        if gone:
+            fleet.machine.blobs.delete(draft)
+        (tmp_path / "go-2").touch()
+        fleet.start()
+        assert fleet.ended(run).result == f"made by attempt {2 if gone else 1}"
 
 
 # SIGTERM
@@ -167,7 +202,7 @@ def test_a_zombie_cannot_end_a_task_that_was_given_to_another(fleet: Fleet, tmp_
     eventually((tmp_path / "ended-1").exists)
     zombie.terminate()
     assert zombie.died() == 0  # so it has tried to settle
-    assert held(fleet, run) == [("processing", 2, 1)], "the attempt was lost alone, so it counts"
+    assert held(fleet, run) == [("processing", 2, 0)], "it had kept a phase, so the loss is free"
     (tmp_path / "go-2").touch()
     assert fleet.ended(run).result == [1, 2]
     assert violations(fleet.dsn) == []

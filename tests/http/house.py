@@ -10,22 +10,33 @@ from uuid import uuid4
 
 import uvicorn
 
+from core.batches import Batches
 from core.catalog import Catalog
 from core.executor import Executor
 from core.held import Held
 from core.insights import Insights
 from core.job import JobBase
+from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.memory_blobs import MemoryBlobs
 from core.memory_catalog import MemoryCatalog
 from core.ports import Worker
 from core.queues import QueueName
 from core.registry import Registry
+from core.schedules import Schedules
 from core.tasks import Claim
+from core.templates import Templates
 from core.worker import TaskRunner
+from infrastructure.audit import PostgresAudit
+from infrastructure.batches import PostgresBatchBook
 from infrastructure.database import Database
+from infrastructure.keys import PostgresKeys
+from infrastructure.observability import observe
 from infrastructure.reading import PostgresReader
+from infrastructure.schedules import PostgresScheduleBook
+from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
+from infrastructure.templates import PostgresTemplateBook
 from tests.http.sample_jobs import JOBS
 from tests.support.waiting import eventually
 from triggers.http.app import WebApp, create_app
@@ -43,9 +54,15 @@ class House:
 
     def __post_init__(self) -> None:
         self.store = PostgresStore(self.database)
-        self.machine = CoreMachine(self.registry, self.store, self.blobs, self.catalog)
+        self.observability = observe(Settings(), self.database, {"jobs": self.database})
+        watch = self.observability.watch
+        self.machine = CoreMachine(self.registry, self.store, self.blobs, self.catalog, watch=watch)
         self.reader = PostgresReader(self.database)
-        self.insights = Insights(self.reader, self.registry, self.blobs)
+        scales = self.observability.scales
+        self.insights = Insights(self.reader, self.registry, self.blobs, scales=scales)
+        self.schedules = Schedules(self.machine, PostgresScheduleBook(self.database, self.store))
+        self.templates = Templates(self.machine, PostgresTemplateBook(self.database, self.store))
+        self.batches = Batches(self.machine, PostgresBatchBook(self.database, self.store))
         self.worker = Worker(uuid4(), "test", 1, "test", tuple(QueueName))
         held = Held()
         self.runner = TaskRunner(
@@ -59,8 +76,17 @@ class House:
             self.blobs,
             self.catalog,
             checks=checks or {},
+            schedules=self.schedules,
+            templates=self.templates,
+            batches=self.batches,
             poll_every=0.02,
-            **more,
+            task_logs=self.observability.logs,
+            exposition=self.observability.meter.exposition,
+            **{
+                "keys": KeyRing(PostgresKeys(self.database)),
+                "audit": PostgresAudit(self.database),
+                **more,
+            },
         )
 
     def app(self, **more: object) -> WebApp:

@@ -95,6 +95,14 @@ class Long(JobBase):
         return "x" * self.size
 
 
+class Ticking(JobBase, schedule="@yearly"):
+    """Is submitted by itself."""
+
+    @single
+    def tick(self, ctx: Context) -> int:
+        return 1
+
+
 class Explosive(JobBase):
     """Cannot even be looked at."""
 
@@ -107,4 +115,4 @@ class Explosive(JobBase):
         raise RuntimeError("select * from app.jobs on db.internal:5432 at /work/secret.py")
 
 
-JOBS = (Squares, Choosy, Relay, Failing, Long)
+JOBS = (Squares, Choosy, Relay, Failing, Long, Ticking)

@@ -133,9 +133,13 @@ def test_deep_status_has_the_agreed_shape(client: httpx.Client, house: House) ->
     house.submit(Choosy(count=1))
     house.store.claim_due("tasks-light", house.worker.session, 1)
     deep = client.get("/api/status/deep").json()
-    assert set(deep) == {"queue", "inventory", "alerts"}
+    assert set(deep) == {"queue", "load", "inventory", "alerts"}
     assert deep["queue"] == {"pending": 1, "active": 1, "failed_1h": 1, "workers_online": 1}
     assert (deep["inventory"], deep["alerts"]) == ([], [])
+    states = {(task["state"], task["job_type"]): task["tasks"] for task in deep["load"]["tasks"]}
+    assert sum(states.values()) == 2
+    assert deep["load"]["workers"] == [{"role": "test", "online": 1, "silent": 0}]
+    assert deep["load"]["jobs"] == {"queued": 1, "processing": 1, "paused": 0}
 
 
 def test_work_without_workers_and_messages_set_aside_are_alerts(

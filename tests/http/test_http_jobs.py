@@ -311,7 +311,14 @@ def test_a_task_is_found_only_through_its_own_job(client: httpx.Client, house: H
 
 def test_job_types_tell_their_parameters_and_stages(client: httpx.Client) -> None:
     types = get(client, "/api/job-types")["job_types"]
-    assert [one["job_type"] for one in types] == ["choosy", "failing", "long", "relay", "squares"]
+    assert [one["job_type"] for one in types] == [
+        "choosy",
+        "failing",
+        "long",
+        "relay",
+        "squares",
+        "ticking",
+    ]
     relay = get(client, "/api/job-types/relay")
     assert relay["parameters"]["properties"]["bad"]["description"] == (
         "The number that cannot be doubled."

@@ -173,7 +173,9 @@ def test_a_sender_who_hangs_up_leaves_nothing_behind(
     send(storage, container, b"first", path="other")
     start = (field("container", f"bronze-{container}") + file()).encode() + bytes(2 * PIECE)
     with socket.create_connection((storage.base_url.host, storage.base_url.port)) as line:
-        head = f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['Content-Type']}\r\n"
+        head = (
+            f"POST {UPLOAD} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM['Content-Type']}\r\n"
+        )
         line.sendall(f"{head}Content-Length: {4 * PIECE}\r\n\r\n".encode() + start)
         line.shutdown(socket.SHUT_WR)
         assert line.recv(1) == b"", "the server has seen it and closed"

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 
+from core.control import Control
 from core.executor import Executor
 from core.held import Held
 from core.job import JobBase
@@ -26,6 +27,11 @@ from infrastructure.store import PostgresStore
 from tests.store import limited_jobs as limited
 from tests.store import sample_jobs as jobs
 
+SCHEDULED = {
+    "schedules": ("decided", "look_at", "paused_at"),
+    "schedule_ticks": ("tick",),
+    "batch_jobs": ("at",),
+}
 BROKEN = TaskError("ConnectionError", "the line was cut", trace="Traceback: the line was cut")
 
 
@@ -80,6 +86,8 @@ class Desk:
         self.store = store
         self.blobs = MemoryBlobs()
         self.machine = CoreMachine(Registry.of(*jobs.ALL, *limited.ALL), store, self.blobs)
+        self.machine = CoreMachine(Registry.of(*jobs.ALL), store, self.blobs)
+        self.control = Control(self.machine)
         self.worker = Worker(uuid4(), "here", 1, "test", tuple(QueueName))
         self.session = self.worker.session
         self.runner = self.new_runner(self.session)
@@ -230,6 +238,9 @@ class PostgresDesk(Desk):
             self.conn.execute(f"update {table} set {moved}", [seconds])
         self.conn.execute("update outbox set at = at - make_interval(secs => %s)", [seconds])
         self.conn.execute("update sessions set seen = seen - make_interval(secs => %s)", [seconds])
+        for table, names in SCHEDULED.items():
+            moved = ", ".join(f"{name} = {name} - make_interval(secs => %(by)s)" for name in names)
+            self.conn.execute(f"update {table} set {moved}", {"by": seconds})
 
     def task(self, key: TaskKey) -> Task:
         row = self._row(

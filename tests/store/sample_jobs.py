@@ -1,6 +1,7 @@
 """The jobs that the store's tests run: one for every shape of plan."""
 
 from core import (
+    HEAVY,
     Context,
     Decision,
     JobBase,
@@ -213,6 +214,16 @@ class Hasty(JobBase):
         return 1
 
 
+class Marathon(JobBase):
+    """A heavy task that may be lost often, and has a second for every step."""
+
+    lap: int = 0
+
+    @single(queue=HEAVY, timeout=minutes(1 / 60), retry=Retry(attempts=9))
+    def run(self, ctx: Context) -> int:
+        return 1
+
+
 class Bulky(JobBase):
     """Its parameters and its results are too large for a row."""
 
@@ -225,6 +236,7 @@ class Bulky(JobBase):
 
 ALL = (
     Line,
+    Marathon,
     Urgent,
     Fan,
     Wide,

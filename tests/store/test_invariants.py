@@ -11,7 +11,7 @@ from core.queues import LIGHT
 from core.tasks import Again
 from infrastructure.database import Database
 from tests.store.desk import BROKEN, PostgresDesk
-from tests.store.sample_jobs import Chain, Choosy, Diamond, Fan, Gated, Hasty, Line, Tolerant
+from tests.store.sample_jobs import Chain, Choosy, Diamond, Fan, Gated, Hasty, Line, Tolerant, Wide
 from tests.support.services import fresh_database
 
 
@@ -28,6 +28,7 @@ def lived(postgres_server, postgres_admin) -> Iterator[tuple[str, psycopg.Connec
 
 
 def live(desk: PostgresDesk) -> None:
+    steer(desk)
     for job in (Fan(n=4), Chain(n=3), Choosy(), Choosy(wanted=True), Tolerant(n=4), Gated()):
         desk.submit(job)
     desk.work()
@@ -44,12 +45,29 @@ def live(desk: PostgresDesk) -> None:
     desk.submit(Diamond())
 
 
+def steer(desk: PostgresDesk) -> None:
+    """A job that goes on from an earlier run, one that was cancelled, and one that is paused."""
+    carried = desk.submit(Diamond(label="carried"))
+    desk.complete(desk.one())
+    left, right = desk.claim()
+    desk.complete(left)
+    desk.fail(right)
+    desk.control.resubmit(carried.job_id, by="ada")
+    desk.work()
+    cancelled = desk.submit(Line(label="cancelled"))
+    desk.control.cancel(cancelled.job_id, by="ada", reason="enough")
+    paused = desk.submit(Wide(n=2))
+    desk.plan()
+    desk.control.pause(paused.job_id, by="ada")
+
+
 def run_of(job_type: str) -> str:
     return f"(select max(run_id) from runs where job_type = '{job_type}')"
 
 
 DONE = "(select run_id from runs where job_type = 'fan' and status = 'completed')"
 RUNS = "(select run_id from runs where job_type = 'fan' and status = 'processing')"
+FIRST = "(select min(run_id) from runs where job_type = 'diamond')"
 
 CORRUPTIONS = [
     (
@@ -131,9 +149,14 @@ CORRUPTIONS = [
         f"update stages set opened_at = now() - interval '1 hour' where run_id = {RUNS}; delete from tasks where run_id = {RUNS}",
     ),
     ("I6", f"insert into tasks (run_id, stage, idx, queue) values ({DONE}, 1, 99, 'tasks-light')"),
+    ("I6", f"update runs set status = 'processing' where run_id = {run_of('wide')}"),
+    (
+        "I6",
+        f"update tasks set status = 'queued' where run_id = {run_of('wide')} and status = 'waiting'; update events set at = now() - interval '1 hour'",
+    ),
     ("I7", f"delete from events where run_id = {DONE} and number = 3"),
     ("I7", f"update jobs set events = events + 1 where run_id = {DONE}"),
-    ("I7", f"update events set number = number - 1 where run_id = {DONE}"),
+    ("I7", f"update events set number = number + 1000 where run_id = {DONE}"),
     ("I7", f"delete from jobs where run_id = {DONE}"),
     (
         "I10",
@@ -161,6 +184,7 @@ CORRUPTIONS = [
     ("I9", f"update tasks set finished_at = null where run_id = {DONE}"),
     ("I9", f"update tasks set finished_at = now() where run_id = {RUNS} and status = 'queued'"),
     ("I9", f"update stages set status = 'cancelled' where run_id = {RUNS}"),
+    ("I9", f"update stages set verdict = 'failed' where run_id = {FIRST} and stage = 0"),
 ]
 
 

@@ -130,7 +130,7 @@ def test_copying_goes_page_by_page_and_can_be_repeated(desk):
     desk.plan()
     desk.complete(*desk.claim(), value=7)
     planning = desk.one("jobs")
-    copy = partial(desk.store.copy_tasks, planning, desk.session, 0)
+    copy = partial(desk.store.copy_tasks, planning, desk.session, (planning.key.run, 0))
     assert (copy(-1, 2), copy(1, 2), copy(3, 2), copy(4, 2)) == (1, 3, 4, None)
     assert (copy(-1, 3), copy(2, 3)) == (2, 4)
     assert desk.store.open_planned(planning, desk.session, None)

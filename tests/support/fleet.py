@@ -21,9 +21,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -31,10 +32,11 @@ import psycopg
 
 import infrastructure.database
 from core import crashpoints
+from core.control import Control
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.ports import Submission
-from core.registry import Registry
+from core.registry import discover
 from infrastructure.blobs import AzureBlobs
 from infrastructure.database import Database
 from infrastructure.store import PostgresStore
@@ -185,7 +187,9 @@ class Fleet:
         self.workers: list[Worker] = []
         self._database = Database(dsn, size=4, name="fleet")
         store = PostgresStore(self._database, outbox=bus is not None)
-        self.machine = CoreMachine(Registry({}), store, AzureBlobs(storage))
+        registry = discover(import_module(str(self.settings["CM_JOBS"])))
+        self.machine = CoreMachine(registry, store, AzureBlobs(storage))
+        self.control = Control(self.machine)
 
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -214,11 +218,12 @@ class Fleet:
         idle: str = "30s",
         program: bool = False,
         under: Sequence[str] = (),
+        options: Sequence[str] = (),
         **settings: object,
     ) -> Worker:
         """Start a worker. `idle` replaces how long the server suffers a connection idle in a transaction."""
         environment, log = self._environment(**settings, CM_CRASH=crash), self._new_log()
-        arguments = ["--queues", queues]
+        arguments = ["--queues", queues, *options]
         worker = Worker(
             _spawned(environment, log, [*under], arguments)
             if program or under
@@ -251,6 +256,21 @@ class Fleet:
         """Submit a job from a process that dies on the way."""
         log = self._new_log()
         process = Forked(_submit, self._environment(CM_CRASH=crash), str(log), job)
+        self.workers.append(Worker(process, log))
+        return self.workers[-1]
+
+    def doing(self, act: Callable[[Any], object], crash: str) -> Worker:
+        """Do something with the services of a process that dies on the way."""
+        log = self._new_log()
+        process = Forked(_do, self._environment(CM_CRASH=crash), str(log), act)
+        self.workers.append(Worker(process, log))
+        return self.workers[-1]
+
+    def operator(self, verb: str, job_id: str, crash: str, **told: Any) -> Worker:
+        """Do something to a job from a process that dies on the way."""
+        log = self._new_log()
+        environment = self._environment(CM_CRASH=crash)
+        process = Forked(_operate, environment, str(log), verb, job_id, told)
         self.workers.append(Worker(process, log))
         return self.workers[-1]
 
@@ -386,6 +406,26 @@ def _submit(environment: dict[str, str], log: str, job: JobBase) -> None:
     from triggers import wiring  # noqa: PLC0415 - imported by the fork server, not by tests
 
     wiring.build(wiring.settings()).machine.submit(job)
+
+
+def _do(environment: dict[str, str], log: str, act: Callable[[Any], object]) -> None:
+    _begin(environment, log)
+    from triggers import wiring  # noqa: PLC0415 - imported by the fork server, not by tests
+
+    act(wiring.build(wiring.settings()))
+
+
+def _operate(
+    environment: dict[str, str], log: str, verb: str, job_id: str, told: dict[str, Any]
+) -> None:
+    _begin(environment, log)
+    from core.control import Control  # noqa: PLC0415 - imported by the fork server, not by tests
+    from core.removal import Removal  # noqa: PLC0415
+    from triggers import wiring  # noqa: PLC0415
+
+    machine = wiring.build(wiring.settings()).machine
+    does = Removal(machine) if verb == "delete" else Control(machine)
+    getattr(does, verb)(job_id, by="an operator", **told)
 
 
 def pause(seconds: float) -> None:

@@ -270,6 +270,27 @@ def test_the_app_sees_the_public_url_and_the_hosts_correlation_id(app: FastAPI) 
     assert seen["headers"]["x-correlation-id"] == "invocation-7"
 
 
+@pytest.mark.parametrize(
+    ("told", "client"),
+    [
+        ("192.0.2.7:51000", "192.0.2.7"),
+        ("127.0.0.1, 192.0.2.7", "192.0.2.7"),
+        ("[2001:db8::1]:51000", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("", None),
+    ],
+)
+def test_the_client_is_whom_the_platform_saw_last(told: str, client: str | None) -> None:
+    """What stands before it the client may have written itself."""
+
+    async def asked(scope: Any, receive: Any, send: Any) -> None:
+        host = scope["client"] and scope["client"][0]
+        await JSONResponse(host)(scope, receive, send)
+
+    answer = ask(bridge_to(asked), headers={"X-Forwarded-For": told})  # type: ignore[arg-type]
+    assert content_of(answer) == client
+
+
 def test_a_callers_headers_are_kept(app: FastAPI) -> None:
     sent = {"X-Correlation-Id": "mine", "Accept": "text/html", "X-Ort": "Köln"}
     sent["Transfer-Encoding"] = "chunked"

@@ -135,9 +135,15 @@ def test_rasters_are_judged_against_the_faster_peer_of_the_same_round() -> None:
 
 def test_the_same_settings_and_two_tiers_are_judged_where_they_were_measured() -> None:
     found = {raster.RGB: took(1.0), raster.GDAL: took(2.0), raster.RIO: took(2.0)}
-    more = {raster.AS_GDAL: took(2.2), raster.TUNED: took(2.0), raster.TWO_TIERS: took(1.4)}
+    more = {
+        raster.FETCHED: took(1.2),
+        raster.AS_GDAL: took(2.2),
+        raster.TUNED: took(2.0),
+        raster.TWO_TIERS: took(1.7),
+    }
     assert verdicts({**found, **more})["3 MB RGB: ours, as gdal_translate"] is False
     assert verdicts({**found, **more})["3 MB RGB: ours, two tiers"] is True
+    assert verdicts({**found, **more})["3 MB RGB: ours, fetched from storage too"] is None
 
 
 @pytest.mark.slow

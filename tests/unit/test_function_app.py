@@ -54,7 +54,7 @@ def test_the_timer_fires_every_five_seconds(indexed: dict[str, Any]) -> None:
 
 
 def test_without_service_bus_there_are_no_queue_functions() -> None:
-    assert set(index("no-service-bus")["functions"]) == {"http", "tick"}
+    assert set(index("no-service-bus")["functions"]) == {"http", "tick", "clean"}
 
 
 def test_indexing_starts_neither_the_web_app_nor_the_database(indexed: dict[str, Any]) -> None:

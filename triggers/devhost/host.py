@@ -20,7 +20,13 @@ from triggers.devhost.indexing import (
     functions_of,
 )
 from triggers.devhost.queues import Bus, QueuePump
-from triggers.devhost.settings import CannotStart, HostConfig, app_settings, read_host_json
+from triggers.devhost.settings import (
+    CannotStart,
+    HostConfig,
+    app_settings,
+    check_identity,
+    read_host_json,
+)
 from triggers.devhost.timers import run_timer
 from triggers.devhost.worker import Worker
 
@@ -29,9 +35,10 @@ log = logging.getLogger(__name__)
 
 async def serve(app: Path, address: tuple[str, int], open_bus: Callable[[], Bus]) -> None:
     """Run the app until SIGTERM or SIGINT, then finish what is running. A second signal kills."""
-    listener = _listen(address)
     config = read_host_json(app)
     settings = app_settings(app)
+    check_identity(address[0])
+    listener = _listen(address)
     worker = Worker(app)
     try:
         functions = functions_of(await worker.index(), settings)

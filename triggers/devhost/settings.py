@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from triggers.listening import is_ours
+
 _PLACEHOLDER = re.compile(r"%([^%]+)%")
 
 
@@ -99,6 +101,18 @@ def app_settings(app: Path) -> Mapping[str, str]:
         for name, value in json.loads(file.read_bytes()).get("Values", {}).items():
             environment.setdefault(name, str(value))
     return environment
+
+
+def check_identity(host: str) -> None:
+    """An app cannot know where its host listens, so the host tells it that this is loopback, or does not listen."""
+    environment = os.environ  # noqa: TID251 - as above
+    said = environment.get("CM_IDENTITY") or (
+        "required" if environment.get("CM_ENTRA_TENANT") else None
+    )
+    if is_ours(host):
+        environment["CM_IDENTITY"] = said or "local"
+    elif said in (None, "local"):
+        raise CannotStart(f"{host} can be reached from outside; set CM_IDENTITY=required, or open")
 
 
 def resolve(text: str, settings: Mapping[str, str]) -> str:

@@ -15,3 +15,8 @@ async def actor_of(request: Request) -> str:
 
 
 TheActor = Annotated[str, Depends(actor_of)]
+
+
+def about(request: Request, subject: object) -> None:
+    """What the request changes, for the note that the gate writes; nothing, when it turns out to change nothing."""
+    request.state.subject = str(subject or "")

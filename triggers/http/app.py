@@ -13,26 +13,41 @@ from starlette.middleware import Middleware
 
 from triggers.http import (
     analysis,
+    batches,
+    control,
+    dbadmin,
+    dead_letters,
     docs,
     events,
     grids,
     health,
+    identity,
     job_types,
     jobs,
     legacy,
     limits,
     links,
+    logs,
+    metrics,
+    schedules,
     stac,
     stac_tools,
     status,
     storage,
+    templates,
     uploads,
+    webhooks,
 )
 from triggers.http.crowd import Crowd
+from triggers.http.access import Doorkeeper
+from triggers.http.gate import Gate, admitted
 from triggers.http.middleware import Correlated, LimitedBody
+from triggers.http.ogc import routes as ogc
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
+from triggers.http.roles import secured
 from triggers.http.services import Services
+from triggers.http.watched import Watched
 
 DESCRIPTION = """Submit geospatial jobs, follow them, and read what they gave.
 
@@ -40,10 +55,17 @@ Every error is problem JSON (RFC 9457) with a stable `code`. Lists come in pages
 """
 ROUTERS = (
     jobs.router,
+    control.router,
     events.router,
+    logs.router,
     job_types.router,
     limits.router,
+    schedules.router,
+    templates.router,
+    batches.router,
     status.router,
+    metrics.router,
+    identity.router,
     grids.router,
     legacy.router,
     uploads.router,
@@ -51,7 +73,11 @@ ROUTERS = (
     storage.router,
     analysis.router,
     stac_tools.router,
+    ogc.router,
+    dead_letters.router,
+    dbadmin.router,
     stac.router,
+    webhooks.router,
 )
 
 
@@ -63,6 +89,7 @@ class WebApp(FastAPI):
             schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
             schemas.update({**schema.pop("$defs", {}), "Problem": schema})
+            secured(super().openapi())
         return super().openapi()
 
 
@@ -82,14 +109,23 @@ def create_app(services: Services) -> FastAPI:
             Middleware(Correlated),
             Middleware(Crowd, services.crowd),
             Middleware(LimitedBody, services.max_body_bytes, uploads.limits(services.uploads)),
+            Middleware(Watched, lambda: services.machine.watch),
+            Middleware(Gate, Doorkeeper(services.access, services.machine), services.audit),
+            Middleware(
+                LimitedBody,
+                services.max_body_bytes,
+                [*uploads.limits(services.uploads), batches.LIMIT],
+            ),
         ],
     )
     app.state.services = services
     app.state.checkup = health.checkup(services)
     app.state.upload_slots = uploads.slots()
     for router in [*ROUTERS, *_tiles(app, services)]:
-        app.include_router(router, dependencies=[Depends(only_described)], responses=ANY_PROBLEM)
-    app.include_router(docs.router)
+        app.include_router(
+            router, dependencies=[Depends(admitted), Depends(only_described)], responses=ANY_PROBLEM
+        )
+    app.include_router(docs.router, dependencies=[Depends(admitted)])
     stac.join(app)
     speak_problems(app)
     return app

@@ -15,12 +15,14 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from core.blobs import Zone
-from core.errors import CoreMachineError
+from core.errors import CoreMachineError, ScratchFull
+from triggers.heavy.scratch import is_full
 from triggers.http.services import Probe, Services
 
 log = logging.getLogger(__name__)
 
 VITAL = frozenset({"database"})
+NEEDED = VITAL | {"scratch"}
 LITTLE = 1024**3
 """Bytes of scratch disk under which large blobs may not fit any more."""
 
@@ -47,6 +49,11 @@ class Health(BaseModel):
     status: Verdict
     components: dict[str, Component]
 
+    def outline(self) -> Health:
+        """Without the details."""
+        hidden = {n: c.model_copy(update={"detail": ""}) for n, c in self.components.items()}
+        return self.model_copy(update={"components": hidden})
+
 
 class Degraded(Exception):
     """A probe's way to say that its component works, but not as it should."""
@@ -68,6 +75,16 @@ class Checkup:
         wait(futures.values(), timeout=self.deadline)
         components = {name: self._answer(future) for name, future in futures.items()}
         return Health(status=_overall(components), components=components)
+
+    def unready(self) -> str | None:
+        """Why no work should come here: the database does not answer, or no temporary file has room."""
+        found = self.run(NEEDED & self.probes.keys()).components
+        for name, component in found.items():
+            if component.status is Verdict.UNHEALTHY or (
+                name in VITAL and component.status is not Verdict.HEALTHY
+            ):
+                return f"{name}: {component.detail}"
+        return None
 
     def _asked(self, name: str) -> Future[Component]:
         running = self._running.get(name)
@@ -118,7 +135,9 @@ def scratch_disk(folder: Path | None) -> Probe:
 
     def probe() -> str:
         try:
-            free = shutil.disk_usage(folder or tempfile.gettempdir()).free
+            if is_full(place := folder or Path(tempfile.gettempdir())):
+                raise ScratchFull("no room for temporary files is left")
+            free = shutil.disk_usage(place).free
         except OSError:
             raise Degraded("the folder for temporary files cannot be reached") from None
         room = f"{free / LITTLE:.1f} GiB free for temporary files"

@@ -15,6 +15,7 @@ from core.ports import Submission
 from core.reading import JobFilter
 from core.states import JobStatus, TaskStatus
 from core.views import JobPage, JobView, PlanLine, TaskDetail, TaskPage
+from triggers.http.actor import TheActor
 from triggers.http.requests import (
     Cursor,
     Hours,
@@ -105,6 +106,7 @@ def submit(
     parameters: Parameters,
     machine: TheMachine,
     insights: TheInsights,
+    actor: TheActor,
     response: Response,
     force: Annotated[bool, Query(description="Run a job again that has ended.")] = False,
     dry_run: Annotated[bool, Query(description="Check, and say what would happen.")] = False,
@@ -127,6 +129,7 @@ def submit(
         job, force=force, priority=priority, after=after, after_success=after_success
     )
     return _submitted(job, submission)
+    return _submitted(job, machine.submit(job, force=force, by=actor))
 
 
 @router.get("/status/{job_id}")

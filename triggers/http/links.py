@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.blobs import BlobInfo, BlobRef, Zone
 from services.storage.uploads import refuse_existing
+from triggers.http.actor import about
 from triggers.http.requests import body_of, described
 from triggers.http.services import Services, TheServices
 
@@ -85,9 +86,12 @@ def head_blob(ref: TheRef, services: TheServices) -> Response:
 
 @router.post("/links", status_code=201, openapi_extra=described(LinkOrder))
 def create_link(
-    wanted: Annotated[LinkOrder, Depends(body_of(LinkOrder))], services: TheServices
+    wanted: Annotated[LinkOrder, Depends(body_of(LinkOrder))],
+    services: TheServices,
+    request: Request,
 ) -> Link:
     """A link to send a blob straight to storage, or to read one there."""
+    about(request, f"{wanted.access} {wanted.ref}")
     if wanted.access == "read":
         return _to_read(services, services.blobs.info(wanted.ref))
     services.uploads.check(wanted.ref)

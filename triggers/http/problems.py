@@ -82,7 +82,7 @@ def problem(
     inside = error.status >= 500
     kind = _title(error)
     body = Problem(
-        type=f"/errors/{error.code}",
+        type=getattr(error, "about", f"/errors/{error.code}"),
         title=kind,
         status=error.status,
         detail=f"{kind} Quote the correlation id when you report this." if inside else str(error),

@@ -123,6 +123,7 @@ def job_links(job_id: str) -> dict[str, str]:
         "tasks": f"{job}/tasks",
         "events": f"{job}/events",
         "stream": f"{job}/events/stream",
+        "logs": f"{job}/logs",
         "result": f"{job}/result",
     }
 

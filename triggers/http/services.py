@@ -11,12 +11,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
+from core.audit import Audit
+from core.batches import Batches
 from core.blobs import Blobs
 from core.catalog import Catalog
+from core.errors import ServiceUnavailable
+from core.housekeeper import Housekeeper
+from core.housekeeping import Steward
 from core.insights import Insights
+from core.keys import KeyRing
 from core.machine import CoreMachine
+from core.memory_keys import MemoryAudit, MemoryKeys
+from core.schedules import Schedules
+from core.task_logs import TaskLogs
+from core.templates import Templates
+from core.webhook_desk import WebhookDesk
 from services.storage.uploads import Rules
 from triggers.http.crowd import CrowdLimits
+from triggers.http.access import Access
 
 if TYPE_CHECKING:
     from services.tiles.opener import Opener
@@ -41,8 +53,21 @@ class Services:
     insights: Insights
     blobs: Blobs
     catalog: Catalog
+    access: Access = field(default_factory=Access)
+    """Who may call; only programs of this machine, unless told otherwise."""
+    keys: KeyRing = field(default_factory=lambda: KeyRing(MemoryKeys()))
+    audit: Audit = field(default_factory=MemoryAudit)
     stac: Connections | None = None
     """Without them the STAC API answers that it is not available."""
+    webhooks: WebhookDesk | None = None
+    """Without it there are none."""
+    schedules: Schedules | None = None
+    templates: Templates | None = None
+    batches: Batches | None = None
+    housekeeper: Housekeeper | None = None
+    """Without one there is no housekeeping over HTTP."""
+    development: bool = False
+    """Whether everything may be dropped."""
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
@@ -64,6 +89,10 @@ class Services:
     """Whether rasters are shown: what that takes is slow to import."""
     tile_rasters: int = 24
     """How many rasters one picture may open."""
+    task_logs: TaskLogs | None = None
+    """What tasks wrote to their logs."""
+    exposition: Callable[[str], tuple[bytes, str]] | None = None
+    """The metrics, in a format that an Accept header names, and that format's content type."""
     rasters: Opener | None = None
     """How rasters are opened; by signed links to `blobs` unless told otherwise."""
 
@@ -80,6 +109,34 @@ async def insights_of(request: Request) -> Insights:
     return request.app.state.services.insights
 
 
+async def schedules_of(request: Request) -> Schedules:
+    return request.app.state.services.schedules
+
+
+async def templates_of(request: Request) -> Templates:
+    return request.app.state.services.templates
+
+
+async def batches_of(request: Request) -> Batches:
+    return request.app.state.services.batches
+
+
+async def housekeeper_of(request: Request) -> Housekeeper:
+    housekeeper = request.app.state.services.housekeeper
+    if housekeeper is None:
+        raise ServiceUnavailable("This host does no housekeeping.")
+    return housekeeper
+
+
+async def steward_of(request: Request) -> Steward:
+    return (await housekeeper_of(request)).steward
+
+
 TheServices = Annotated[Services, Depends(services_of)]
 TheMachine = Annotated[CoreMachine, Depends(machine_of)]
 TheInsights = Annotated[Insights, Depends(insights_of)]
+TheSchedules = Annotated[Schedules, Depends(schedules_of)]
+TheTemplates = Annotated[Templates, Depends(templates_of)]
+TheBatches = Annotated[Batches, Depends(batches_of)]
+TheHousekeeper = Annotated[Housekeeper, Depends(housekeeper_of)]
+TheSteward = Annotated[Steward, Depends(steward_of)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.blobs import BlobRef
 from services.stac import collection, existing
 from services.storage.models import Container
+from triggers.http.actor import about
 from triggers.http.services import TheServices
 
 router = APIRouter(prefix="/api/stac", tags=["stac"])
@@ -74,17 +75,20 @@ def stac_setup(services: TheServices) -> Setup:
 
 
 @router.post("/init")
-def stac_init(services: TheServices) -> Made:
+def stac_init(services: TheServices, request: Request) -> Made:
     """Make the standard collections where they are missing."""
-    return Made(created=collection.make_standard(services.catalog))
+    created = collection.make_standard(services.catalog)
+    about(request, ", ".join(created))
+    return Made(created=created)
 
 
 @router.post("/extract")
-def stac_extract(wanted: Extraction, services: TheServices) -> Extracted:
+def stac_extract(wanted: Extraction, services: TheServices, request: Request) -> Extracted:
     """Describe a raster that lies in storage as a STAC item, and add that to the catalog if asked to."""
     container = Container.parse(wanted.container)
     source = BlobRef.of(container.zone, container.name, wanted.blob_name)
     item = existing.extract(services.blobs, source, wanted.collection_id, wanted.item_id)
+    about(request, f"{wanted.collection_id}/{item['id']}" if wanted.insert else None)
     if wanted.insert:
         services.catalog.add(collection.collection(wanted.collection_id), [item])
     return Extracted(item=item, inserted=wanted.insert)

@@ -18,6 +18,7 @@ from core.errors import MalformedBody
 from services.storage import uploads
 from services.storage.models import Container
 from services.storage.uploads import PIECE, ContentType, Md5, Promise, Rules, Sha256, Upload
+from triggers.http.actor import about
 from triggers.http.middleware import BodyLimit
 from triggers.http.multipart import Form
 from triggers.http.problems import invalid_parameters
@@ -157,7 +158,9 @@ async def upload_blob(request: Request, services: TheServices) -> BlobInfo:
     def receive() -> BlobInfo:
         return _receive(services, Form(body, kind))
 
-    return await to_thread.run_sync(receive, limiter=request.app.state.upload_slots)
+    info = await to_thread.run_sync(receive, limiter=request.app.state.upload_slots)
+    about(request, info.ref)
+    return info
 
 
 @router.post("/uploads", status_code=201, openapi_extra=described(Begin))
@@ -177,9 +180,11 @@ def begin_upload(
 def the_upload(
     upload_id: Annotated[str, Path(description="As POST /api/storage/uploads gave it.")],
     services: TheServices,
+    request: Request,
 ) -> Upload:
     """What an id tells is checked like what a caller tells."""
     given = Upload.parse(upload_id)
+    about(request, given.ref)
     services.uploads.check(given.ref, given.size)
     return given
 

@@ -1,4 +1,5 @@
--- Events are numbered without gaps, under the job's row lock, in the transaction of what they tell.
+-- Events are numbered without gaps, under the job's row lock, in the transaction of what they tell. Where there are
+-- webhooks, the events are given back to be told to them in the same transaction.
 with given as (
     select e.run_id, e.what, e.stage, e.idx, e.attempt, e.data, r.job_id,
            row_number() over (partition by r.job_id order by e.n) as place,
@@ -17,8 +18,12 @@ numbered as (
     join (select distinct job_id, many from given) g on g.job_id = l.job_id
     where j.job_id = l.job_id
     returning j.job_id, j.events
+),
+written as (
+    insert into app.events (job_id, number, run_id, what, stage, idx, attempt, data)
+    select g.job_id, m.events - g.many + g.place, g.run_id, g.what, g.stage, g.idx, g.attempt, g.data::jsonb
+    from given g
+    join numbered m on m.job_id = g.job_id
+    returning job_id, number
 )
-insert into app.events (job_id, number, run_id, what, stage, idx, attempt, data)
-select g.job_id, m.events - g.many + g.place, g.run_id, g.what, g.stage, g.idx, g.attempt, g.data::jsonb
-from given g
-join numbered m on m.job_id = g.job_id
+select job_id, number from written where exists (select from app.webhooks)

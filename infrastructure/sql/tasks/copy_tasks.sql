@@ -1,7 +1,7 @@
 -- A task per result of the source stage, under the same index: that is its lineage.
 with source as (
     select idx, result, result_ref from app.tasks
-    where run_id = %(run_id)s and stage = %(source)s and idx > %(after)s and status = 'completed'
+    where run_id = %(source_run)s and stage = %(source)s and idx > %(after)s and status = 'completed'
     order by idx
     limit %(limit)s
 ),

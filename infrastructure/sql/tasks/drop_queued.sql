@@ -2,7 +2,7 @@ with dropped as (
     select run_id, stage, idx from app.tasks
     where run_id = %(run_id)s and (%(stage)s::smallint is null or stage = %(stage)s)
       and (status in ('queued', 'waiting') or (%(stage)s::smallint is null and status = 'processing'))
-    order by stage, idx
+    order by stage, idx / 128, idx
     limit %(limit)s
     for update skip locked
 )

@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from core import Context, JobBase, Retry, single
+from core import BlobRef, Context, JobBase, Retry, single
 
 
 def wait_for(path: Path, ctx: Context, *, polite: bool) -> None:
@@ -43,3 +43,21 @@ class Snail(JobBase):
     def crawl(self, ctx: Context) -> int:
         time.sleep(self.seconds)
         return ctx.attempt
+
+
+class Draft(JobBase):
+    """A phase writes a blob; what follows waits for `go-n`, and reads it."""
+
+    folder: str
+    draft: BlobRef
+
+    @single(retry=Retry(attempts=5, delay=timedelta(seconds=0.1)))
+    def write(self, ctx: Context) -> str:
+        def make() -> BlobRef:
+            ctx.blobs.write(self.draft, f"made by attempt {ctx.attempt}".encode())
+            return self.draft
+
+        made = ctx.once("draft", make)
+        (Path(self.folder) / f"begun-{ctx.attempt}").touch()
+        wait_for(Path(self.folder) / f"go-{ctx.attempt}", ctx, polite=False)
+        return ctx.blobs.read(made).decode()

@@ -1,0 +1,1 @@
+"""Jobs for measuring what a process of its own costs a task."""

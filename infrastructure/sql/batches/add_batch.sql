@@ -1,0 +1,1 @@
+insert into app.batches (name, total, created_by) values (%(name)s, %(total)s, %(by)s) returning batch_id

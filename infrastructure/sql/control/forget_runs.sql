@@ -1,0 +1,1 @@
+delete from app.runs where job_id = %(job_id)s

@@ -1,0 +1,1 @@
+select trace from app.runs where run_id = %(run_id)s

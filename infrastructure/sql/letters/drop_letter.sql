@@ -1,0 +1,1 @@
+delete from app.quarantine where id = %(id)s

@@ -1,0 +1,1 @@
+select count(*) from app.runs where finished_at is null

@@ -1,0 +1,1 @@
+select number, name, at from app.migrations order by number

@@ -1,0 +1,1 @@
+select failures from app.webhooks where webhook_id = %(webhook)s for no key update

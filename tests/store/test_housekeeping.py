@@ -1,0 +1,249 @@
+"""What piles up is removed when nobody can ask for it any more, and nothing else; the database shows itself."""
+
+import threading
+from datetime import timedelta
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from core.blobs import BlobRef, Blobs
+from core.housekeeper import Housekeeper
+from core.housekeeping import Keeping
+from core.letters import LetterNotFound, Letters, LetterUnreadable
+from core.memory_blobs import MemoryBlobs
+from core.ports import Limits
+from core.removal import Removal
+from core.task_logs import Written
+from core.tasks import TaskKey, Wakeup
+from core.whereabouts import Line as LoggedLine
+from infrastructure import migrations
+from infrastructure.blobs import AzureBlobs
+from infrastructure.migrations import JobsRunning
+from infrastructure.steward import PostgresSteward
+from infrastructure.task_logs import PostgresTaskLogs
+from tests.store.desk import PostgresDesk
+from tests.store.sample_jobs import Line, Wide
+from tests.support.waiting import eventually
+
+NOW = Keeping(details=timedelta(0), blobs=timedelta(0))
+
+
+@pytest.fixture
+def steward(postgres_desk: PostgresDesk) -> PostgresSteward:
+    return PostgresSteward(postgres_desk.pool)
+
+
+def keeper(desk: PostgresDesk, blobs: Blobs, keeping: Keeping) -> Housekeeper:
+    return Housekeeper(PostgresSteward(desk.pool), blobs, Removal(desk.machine), keeping)
+
+
+def set_aside(desk: PostgresDesk, body: bytes) -> int:
+    desk.store.quarantine("tasks-light", "m-1", body, "dead letter: gave up")
+    return Letters(PostgresSteward(desk.pool)).page(None, 1)[0].id
+
+
+# dead letters
+
+
+def test_letters_come_newest_first_and_in_pages(
+    postgres_desk: PostgresDesk, steward: PostgresSteward
+) -> None:
+    numbers = [set_aside(postgres_desk, b"\xffpoison %d" % n) for n in range(5)]
+    letters = Letters(steward)
+    first = letters.page(None, 2)
+    second = letters.page(first[-1].id, 2)
+    assert [each.id for each in first + second] == numbers[:0:-1]
+    assert first[0].text == "\ufffdpoison 4"
+    assert first[0].task_id is None
+
+
+def test_a_letter_whose_task_is_still_due_is_sent_again(outbox_desk) -> None:
+    """Fault 27, R20: the queue gave up on it, the task did not."""
+    if not isinstance(outbox_desk, PostgresDesk):
+        pytest.skip("dead letters are looked at in PostgreSQL alone")
+    outbox_desk.submit(Line())
+    with outbox_desk.take() as promised:
+        (_, wakeup) = promised[0]
+    number = set_aside(outbox_desk, wakeup.encode())
+    letters = Letters(PostgresSteward(outbox_desk.pool))
+    assert letters.get(number).task_id == str(wakeup.key)
+    assert "is sent again" in letters.replay(number)
+    outbox_desk.store.repair(Limits())
+    with outbox_desk.take() as promised:
+        assert [each for _, each in promised] == [wakeup]
+    with pytest.raises(LetterNotFound):
+        letters.get(number)
+
+
+def test_a_letter_whose_task_has_gone_on_is_only_discarded(
+    postgres_desk: PostgresDesk, steward: PostgresSteward
+) -> None:
+    run = postgres_desk.submit(Line())
+    postgres_desk.work()
+    number = set_aside(postgres_desk, Wakeup(TaskKey(run.run, 0, 0), 0).encode())
+    assert "does not wait" in Letters(steward).replay(number)
+    assert steward.letters(None, 10) == []
+
+
+def test_a_letter_that_says_nothing_stays_until_somebody_discards_it(
+    postgres_desk: PostgresDesk, steward: PostgresSteward
+) -> None:
+    """Fault 29."""
+    number, letters = set_aside(postgres_desk, b"{}"), Letters(steward)
+    with pytest.raises(LetterUnreadable, match="Discard it"):
+        letters.replay(number)
+    letters.discard(number)
+    with pytest.raises(LetterNotFound):
+        letters.discard(number)
+
+
+def test_letters_are_kept_for_as_long_as_was_said(
+    postgres_desk: PostgresDesk, steward: PostgresSteward
+) -> None:
+    set_aside(postgres_desk, b"old")
+    blobs = MemoryBlobs()
+    assert keeper(postgres_desk, blobs, Keeping()).round().records["dead letters"] == 0
+    due = keeper(postgres_desk, blobs, NOW)
+    assert due.preview().records["dead letters"] == 1
+    assert due.round().records["dead letters"] == 1
+    assert due.round().records["dead letters"] == 0
+
+
+def test_lines_of_tasks_are_kept_for_as_long(postgres_desk: PostgresDesk) -> None:
+    line = LoggedLine(0.0, 20, "coremachine.task", "x")
+    PostgresTaskLogs(postgres_desk.pool).write([Written(TaskKey(7, 0, 0), 1, 1, 1, [line] * 3)])
+    blobs = MemoryBlobs()
+    assert keeper(postgres_desk, blobs, Keeping()).round().records["log lines"] == 0
+    due = keeper(postgres_desk, blobs, NOW)
+    assert due.preview().records["log lines"] == 3
+    assert due.round().records["log lines"] == 3
+    assert due.round().records["log lines"] == 0
+
+
+# orphans
+
+
+def test_only_temporary_blobs_without_a_writer_are_removed(
+    postgres_desk: PostgresDesk, steward: PostgresSteward, azurite: str
+) -> None:
+    """R48: of a task at work nothing is taken; what people stored is never looked at."""
+    run = postgres_desk.submit(Line())
+    busy = postgres_desk.one().key
+    blobs, name = AzureBlobs(azurite), uuid4().hex
+    kept = [
+        blobs.staged(BlobRef(f"silver/{name}/a.tif"), f"{busy}-1"),
+        BlobRef(f"silver/{name}/product.tif"),
+        BlobRef(f"silver/{name}/_staged/somebody-elses"),
+        BlobRef(f"silver/coremachine/runs/{run.run}/{name}.json"),
+    ]
+    gone = [
+        blobs.staged(BlobRef(f"silver/{name}/b.tif"), f"{10**9}-0-5-1"),
+        blobs.staged(BlobRef(f"gold/{name}/c.tif"), f"{busy.run}-0-9-1"),
+        BlobRef(f"silver/coremachine/runs/{10**9}/{name}.json"),
+    ]
+    for ref in [*kept, *gone]:
+        blobs.write(ref, b"123")
+    young = keeper(postgres_desk, blobs, Keeping()).round()
+    assert not set(map(str, gone)) & set(young.names)
+    due = keeper(postgres_desk, blobs, NOW)
+    found = due.preview()
+    assert set(map(str, gone)) <= set(found.names)
+    assert not set(map(str, kept)) & set(found.names)
+    assert all(blobs.info(ref).size == 3 for ref in gone), "a preview removes nothing"
+    due.round()
+    assert [ref for ref in [*kept, *gone] if _is_there(blobs, ref)] == kept
+    blobs.close()
+
+
+def _is_there(blobs: AzureBlobs, ref: BlobRef) -> bool:
+    found = blobs.list(ref.zone, ref.container, ref.path).blobs
+    return ref in [blob.ref for blob in found]
+
+
+# jobs
+
+
+def test_records_of_jobs_are_removed_after_a_while_and_what_they_stored_stays(
+    postgres_desk: PostgresDesk,
+) -> None:
+    """R35: never by a resubmit, only by time; a job that runs is left alone."""
+    old, young = postgres_desk.submit(Line(label="a")), postgres_desk.submit(Wide(n=1))
+    postgres_desk.work()
+    running = postgres_desk.submit(Line(label="b"))
+    postgres_desk.conn.execute(
+        "update app.runs set finished_at = now() - interval '8 days' where run_id = %s", [old.run]
+    )
+    blobs = postgres_desk.machine.blobs
+    product = BlobRef(f"silver/products/{old.job_id}/map.tif")
+    blobs.write(product, b"kept")
+    week = keeper(postgres_desk, blobs, Keeping(jobs=timedelta(days=7)))
+    assert week.preview().jobs == [old.job_id]
+    assert week.round().jobs == [old.job_id]
+    assert week.round().jobs == []
+    assert postgres_desk.runs(old.job_id) == []
+    assert postgres_desk.runs(young.job_id) != []
+    assert postgres_desk.status(running.run) == "queued"
+    assert blobs.read(product) == b"kept"
+    assert keeper(postgres_desk, blobs, Keeping()).preview().jobs == []
+
+
+# the database
+
+
+def test_the_database_shows_its_tables_and_migrations(
+    postgres_desk: PostgresDesk, steward: PostgresSteward
+) -> None:
+    postgres_desk.submit(Line())
+    names = {table.name for table in steward.tables()}
+    assert {"app.jobs", "app.tasks"} <= names
+    assert all(table.index_bytes >= 0 for table in steward.tables())
+    found = steward.migrations()
+    assert found[0].name == "0001_orchestrator.sql"
+    assert all(each.applied_at for each in found)
+    assert steward.ensure() == []
+
+
+def test_who_waits_for_whom_is_told(
+    postgres_desk: PostgresDesk, steward: PostgresSteward, store_dsn: str
+) -> None:
+    run = postgres_desk.submit(Line())
+    lock = "select from app.runs where run_id = %s for update"
+    with psycopg.connect(store_dsn) as holder, psycopg.connect(store_dsn) as waiter:
+        holder.execute(lock, [run.run])
+        waiting = threading.Thread(target=waiter.execute, args=(lock, [run.run]))
+        waiting.start()
+        (told,) = eventually(lambda: [each for each in steward.activity() if each.blocked_by])
+        assert (told.pid, told.blocked_by) == (waiter.info.backend_pid, [holder.info.backend_pid])
+        assert "for update" in told.statement
+        holder.rollback()
+        waiting.join(10)
+
+
+def test_a_rebuild_is_refused_while_jobs_run(
+    postgres_desk: PostgresDesk, steward: PostgresSteward
+) -> None:
+    """R52."""
+    run = postgres_desk.submit(Line())
+    with pytest.raises(JobsRunning, match="1 jobs have not ended"):
+        steward.rebuild()
+    assert postgres_desk.status(run.run) == "queued"
+
+
+def test_a_rebuild_happens_as_a_whole_or_not_at_all(
+    postgres_desk: PostgresDesk, steward: PostgresSteward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R52: a crash between dropping and creating leaves everything as it was."""
+    run = postgres_desk.submit(Line())
+    postgres_desk.work()
+    known = migrations.migrations()
+    broken = [*known[:-1], (9999, "9999_broken.sql", "select 1/0")]
+    monkeypatch.setattr(migrations, "migrations", lambda: broken)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        steward.rebuild()
+    assert postgres_desk.status(run.run) == "completed"
+    monkeypatch.setattr(migrations, "migrations", lambda: known)
+    assert steward.rebuild()[0] == "0001_orchestrator.sql"
+    assert postgres_desk.runs(run.job_id) == []
+    postgres_desk.submit(Line())
+    postgres_desk.work()

@@ -1,0 +1,1 @@
+"""A package of jobs whose classes say when they are submitted."""

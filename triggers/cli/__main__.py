@@ -1,0 +1,6 @@
+"""`coremachine`, also as `python -m triggers.cli`."""
+
+from triggers.cli.app import main
+
+if __name__ == "__main__":
+    main()
