@@ -275,8 +275,7 @@ I9 = Invariant(
         from app.events e
         join app.events later on later.run_id = e.run_id and later.number > e.number
         where e.what in {ENDED}
-          and later.what in ('job_admitted', 'job_started', 'stage_opened', 'stage_planned', 'stage_closed', 'stage_skipped')
-          and later.what in ('job_started', 'stage_opened', 'stage_planned', 'stage_closed', 'stage_skipped',
+          and later.what in ('job_admitted', 'job_started', 'stage_opened', 'stage_planned', 'stage_closed', 'stage_skipped',
                              'stage_carried', 'job_paused', 'job_resumed')
         """,
         """
@@ -315,9 +314,9 @@ I10 = Invariant(
         where r.admitted and r.status not in {FINAL} and r.key <> ''
         group by r.key having count(*) > max((r.terms ->> 'at_most')::int)
         """,
-        """
-        select format('run %%s was not let in, but stage %%s of it is there', r.run_id, s.stage)
-        from app.runs r join app.stages s using (run_id) where not r.admitted
+        f"""
+        select format('run %%s was not let in, but stage %%s of it is %%s', r.run_id, s.stage, s.status)
+        from app.runs r join app.stages s using (run_id) where not r.admitted and s.status in {RUNNING}
         """,
         """
         select format('run %%s was let in %%s times', e.run_id, count(*))

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 CHUNK = 500
 Open = Callable[["Turn"], bool]
 """Opens what the books of a run call for; True when that was to end it."""
+Told = Callable[["RunRow"], None]
+"""Hears of runs that were ended here."""
 
 
 class Admitter:
@@ -30,12 +32,17 @@ class Admitter:
     free, its submission or an end, looks afterwards; of two who commit at once, the later one sees both.
     """
 
-    def __init__(self, store: Store, open_stages: Open) -> None:
+    def __init__(self, store: Store, open_stages: Open, told: Told) -> None:
         self.store = store
         self.open_stages = open_stages
+        self.told = told
+        self.deferred = False
+        """Whether somebody else commits: then nobody is let in here, for nobody sees the run yet."""
 
     def submitted(self, run: int) -> bool:
         """Let a run in that has just been written down. When that fails, the reconciler will do it."""
+        if self.deferred:
+            return False
         crashpoint("admit.before")
         try:
             return self._look(Scope(run=run)) > 0
@@ -83,12 +90,13 @@ class Admitter:
 
     def _cancel(self, doomed: Doomed) -> bool:
         how = "was deleted" if doomed.status == "deleted" else f"ended {doomed.status}"
-        message = f"it was to run only after job {doomed.job_id} succeeded, and that {how}"
+        message = f"cancelled: job {doomed.job_id}, whose success it needs, {how}"
         with self.store.turn(doomed.run) as turn:
             if turn.run.status.is_final:
                 return False
             why = TaskError("DependencyFailed", message, "dependency_failed")
-            turn.finish(JobStatus.CANCELLED, why)
+            turn.finish(JobStatus.CANCELLED, why, _said(why))
+        self.told(turn.run)
         self.store.sweep(doomed.run)
         return True
 
@@ -119,7 +127,9 @@ class Admitter:
             if not turn.is_overdue():
                 return False
             message = "the job did not end within the time it has"
-            turn.finish(JobStatus.FAILED, TaskError("JobTimeout", message, "job_timeout"))
+            why = TaskError("JobTimeout", message, "job_timeout")
+            turn.finish(JobStatus.FAILED, why, _said(why))
+        self.told(turn.run)
         sweep(run)
         return True
 
@@ -136,3 +146,7 @@ class Admitter:
             f"job {run.job_id} is {run.status} already and does not wait for {', '.join(missing)}; "
             "cancel it first, or leave `after` away"
         )
+
+
+def _said(why: TaskError) -> dict[str, str]:
+    return {"code": why.code, "message": why.message}

@@ -5,10 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-import time
-from collections.abc import Iterable, Mapping
 from typing import Any, cast
 from uuid import uuid4
 
@@ -55,12 +54,14 @@ class CoreMachine:
         self.catalog = cast(Catalog, NoCatalog()) if catalog is None else catalog
         self.options = {type(option): option for option in options}
         self.values = Values(blobs)
-        self.admitter = Admitter(store, self._advance)
         self.watch = watch or Watch()
+        self.admitter = Admitter(store, self.advance, self._ended)
 
     def over(self, store: Store) -> CoreMachine:
         """The same machine on another view of the store: that of a transaction which is open already."""
-        return CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
+        machine = CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
+        machine.admitter.deferred = True
+        return machine
 
     def parse(self, job_type: str, parameters: Mapping[str, Any]) -> JobBase:
         """The job a submission describes. Types are strict: "5" is no number, and no key is ignored."""
@@ -78,15 +79,13 @@ class CoreMachine:
         priority: int | None = None,
         after: Sequence[str] = (),
         after_success: bool = False,
+        by: str | None = None,
     ) -> Submission:
         """Record a job and open its first stages. Submitting equal parameters finds the same job.
 
         A job that failed or was cancelled, or that is forced, gets a new run; its history stays. A run that
         has to wait (for the jobs `after`, for its turn, for its rate) opens nothing until it is let in.
-    def submit(self, job: JobBase, *, force: bool = False, by: str | None = None) -> Submission:
-        """Record a job and open its first stages. Submitting equal parameters finds the same job.
-
-        A job that failed or was cancelled, or that is forced, gets a new run; its history stays. `by`: who asked for it.
+        `by`: who asked for it.
         """
         job_id, canonical = job.fingerprint, job.canonical.encode()
         if NUL.search(canonical):
@@ -100,27 +99,24 @@ class CoreMachine:
             plan=job.plan,
             priority=job.priority if priority is None else priority,
             request=uuid4(),
+            trace=self.watch.tracer.carried(),
             terms=job.terms,
             after=first,
-            trace=self.watch.tracer.carried(),
         )
         submission = persist(lambda: self._submit(new, force=force, by=by), tries=4)
         crashpoint("submit.after_commit")
-        if submission.waits:
-            return replace(submission, waits=not self.admitter.submitted(submission.run.run))
-        if first.jobs and not submission.is_new:
-            self.admitter.check_late_order(submission.run, first.jobs)
         if submission.is_new:
             self.watch.meter.job_submitted(new.job_type)
+        elif first.jobs:
+            self.admitter.check_late_order(submission.run, first.jobs)
+        if submission.waits:
+            return replace(submission, waits=not self.admitter.submitted(submission.run.run))
         return submission
 
     def _submit(self, new: NewRun, *, force: bool, by: str | None) -> Submission:
         """Safe to repeat: when only the reply was lost, the request's own run is found."""
         with self.store.submit(new, force=force) as (submission, turn):
             if turn is not None:
-                turn.record(Event("job_submitted", data={"run": submission.run.number}))
-                if not submission.waits:
-                    self._advance(turn)
                 asked = {} if by is None else {"by": by}
                 turn.record(Event("job_submitted", data={"run": submission.run.number, **asked}))
                 self.advance(turn)
@@ -164,8 +160,8 @@ class CoreMachine:
         return True
 
     def advance(self, turn: Turn) -> bool:
-        """Do what the books call for; True when that was to end the run."""
-        while True:
+        """Do what the books call for; True when that was to end the run. Nothing opens in one that waits."""
+        while not turn.waits:
             rows = turn.stages()
             ended = {n: row.verdict for n, row in rows.items() if row.verdict is not None}
             running = {n for n, row in rows.items() if not row.status.is_final}
@@ -180,6 +176,10 @@ class CoreMachine:
                 case Finish(status):
                     turn.finish(status)
                     return True
+        return False
+
+    def _ended(self, run: RunRow) -> None:
+        self.watch.meter.job_ended(run.job_type, run.status)
 
     def sweep(self, run: int) -> None:
         """Cancel what an ended run has left, and let in who waited for it."""

@@ -7,18 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID
 
-from core.admission import After
 from core.errors import BadResult
-from core.memory_admission import MemoryAdmission, deadline_of
-from core.memory_books import (
-    NEVER,
-    Dependency,
-    MemoryEvent,
-    MemoryJob,
-    MemoryRun,
-    MemoryTask,
-    is_open,
-)
+from core.memory_admission import MemoryAdmission
 from core.memory_books import NEVER, MemoryEvent, MemoryTask, is_open
 from core.memory_control import MemorySteering
 from core.memory_endings import cancelled, decided, ended, event_of
@@ -47,8 +37,7 @@ from core.tasks import (
 BUCKET = 128
 
 
-class MemoryStore(MemoryUpkeep, MemoryAdmission):
-class MemoryStore(MemorySteering):
+class MemoryStore(MemorySteering, MemoryAdmission):
     """core.ports.Store and core.ports.Outbox. Every method is one transaction, of one thread at a time."""
 
     # submitting and moving
@@ -67,38 +56,8 @@ class MemoryStore(MemorySteering):
                 again = current.request == new.request
                 yield Submission(current.row, is_new=again, waits=again), None
                 return
-            run = self._add_run(new, job, 1 if current is None else current.row.number + 1)
-            waits = not self.books.runs[run.run].admitted
-            yield Submission(run, is_new=True, waits=waits), MemoryTurn(self.books, run.run)
-
-    def _add_run(self, new: NewRun, job: MemoryJob | None, number: int) -> RunRow:
-        row = RunRow(
-            self.books.next_number(),
-            new.job_id,
-            new.job_type,
-            number,
-            JobStatus.QUEUED,
-            new.plan,
-            new.parameters,
-            new.priority,
-        )
-        events = 0 if job is None else job.events
-        self.books.put_run(self._bound(MemoryRun(row, new.request, terms=new.terms), new.after))
-        self.books.put(self.books.jobs, new.job_id, MemoryJob(row.run, events))
-        return row
-
-    def _bound(self, run: MemoryRun, after: After) -> MemoryRun:
-        """The new run with what it waits for, let in at once if it is bound by nothing."""
-        known = {job: self.books.jobs[job].run for job in after.jobs if job in self.books.jobs}
-        after.refuse_unknown(set(known))
-        waits = tuple(Dependency(job, number, after.success) for job, number in known.items())
-        bound = run.terms.binds or bool(waits) or run.row.job_type in self.books.limits
-        deadline = None if bound else deadline_of(run, self.books)
-        now = self.books.now()
-        return replace(run, after=waits, admitted=not bound, deadline=deadline, created_at=now)
-
-            run = add_run(self.books, new, 1 if current is None else current.row.number + 1)
-            yield Submission(run, is_new=True), MemoryTurn(self.books, run.run)
+            turn = add_run(self.books, new, 1 if current is None else current.row.number + 1)
+            yield Submission(turn.run, is_new=True, waits=turn.waits), turn
 
     def run(self, run: int) -> RunRow:
         with self.books.changed:

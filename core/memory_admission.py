@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
 from itertools import islice
 
 from core.admission import Doomed, Limit, Rate, Scope, admitted_event
 from core.memory_books import Books, Dependency, MemoryRun, is_open
 from core.memory_endings import cancelled
-from core.memory_turn import MemoryTurn
+from core.memory_turn import MemoryTurn, deadline_of
 from core.states import JobStatus
 
 GOOD = (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS)
@@ -182,9 +181,3 @@ class MemoryAdmission:
             for task in tasks:
                 self.books.put_task(cancelled(task, self.books.now()))
             return len(tasks)
-
-
-def deadline_of(run: MemoryRun, books: Books) -> datetime | None:
-    """When a run that starts now must have ended."""
-    seconds = run.terms.timeout
-    return None if seconds is None else books.now() + timedelta(seconds=seconds)

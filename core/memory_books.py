@@ -63,6 +63,7 @@ class MemoryRun:
     after: tuple[Dependency, ...] = ()
     admitted: bool = True
     deadline: datetime | None = None
+    paused_at: datetime | None = None
     started: bool = False
 
 

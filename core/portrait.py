@@ -193,10 +193,8 @@ def job_type_view(job: type[JobBase]) -> JobTypeView:
         description=(job.__doc__ or "").strip(),
         parameters=job.model_json_schema(),
         stages=plan_lines(job),
-        schedule=job.schedule,
-        **_limits(job),
         schedule=job.schedules[0].cron if job.schedules else None,
-        concurrency=job.concurrency,
+        **_limits(job),
         priority=job.priority,
         reverses=None if job.reverses is None else job.reverses.job_type,
     )

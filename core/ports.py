@@ -53,10 +53,10 @@ class NewRun:
     priority: int
     request: UUID
     """Names this submission, so that repeating it after a lost reply finds its own run."""
-    terms: Terms = FREE
-    after: After = NOTHING_FIRST
     trace: str | None = None
     """The trace that the submission is part of, as a W3C traceparent."""
+    terms: Terms = FREE
+    after: After = NOTHING_FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +77,16 @@ class Turn(Protocol):
 
     @property
     def run(self) -> RunRow: ...
+    @property
+    def waits(self) -> bool:
+        """Whether the run is new and has to be let in before its stages open."""
+        ...
+
     def stages(self) -> Mapping[int, StageRow]: ...
     def close(self, stage: int, verdict: Verdict, tally: Tally) -> None: ...
     def skip(self, stage: int) -> None: ...
     def open(self, stage: int) -> None:
         """Write the stage's row and its first task: the only one, or the one that plans the others."""
-        ...
-
-    def finish(self, status: JobStatus, why: TaskError | None = None) -> None:
-        """End the run: its result, or its first failure, comes from its tasks; open stages are cancelled.
-
-        `why`: the reason, where it is none of its tasks. A run that was never let in ends like any other.
-        """
         ...
 
     def is_overdue(self) -> bool:
@@ -97,6 +95,8 @@ class Turn(Protocol):
 
     def expire(self, stage: int, why: TaskError) -> bool:
         """Note once that a running stage has passed its time; False when that is noted, or no longer so."""
+        ...
+
     def finish(
         self,
         status: JobStatus,
@@ -198,8 +198,7 @@ class Limits:
     chunk: int = 500
 
 
-class Store(Admissions, Protocol):
-class Store(Steering, Protocol):
+class Store(Steering, Admissions, Protocol):
     """The truth about jobs. Implemented by PostgreSQL, and by memory for tests of jobs."""
 
     # submitting and moving

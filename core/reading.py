@@ -96,7 +96,6 @@ class JobFilter:
     prefix: str | None = None
 
 
-class Reader(LinesReader, Protocol):
 @dataclass(frozen=True, slots=True)
 class FailingWebhook:
     """A webhook whose circuit is open, or that has been disabled."""
@@ -107,7 +106,7 @@ class FailingWebhook:
     reason: str | None
 
 
-class Reader(Protocol):
+class Reader(LinesReader, Protocol):
     """Reads what the machine wrote. Lists go by key, never by offset, so a page costs the same everywhere."""
 
     def jobs(self, wanted: JobFilter, before: int | None, limit: int) -> list[tuple[int, JobLine]]:

@@ -156,8 +156,3 @@ class Event:
     idx: int | None = None
     attempt: int | None = None
     data: dict[str, Any] | None = None
-
-
-def ended_data(run: int, why: TaskError | None) -> dict[str, Any]:
-    """What the last event of a run tells."""
-    return {"run": run} if why is None else {"run": run, "code": why.code, "message": why.message}

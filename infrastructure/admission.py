@@ -8,7 +8,8 @@ from typing import Any
 
 from psycopg import Connection
 
-from core.admission import FREE, After, Doomed, Limit, Rate, Scope, Terms, admitted_event
+from core.admission import Doomed, Limit, Rate, Scope, admitted_event
+from infrastructure.audit import note
 from infrastructure.database import Database, sql
 from infrastructure.rows import run_row
 from infrastructure.turn import PostgresTurn
@@ -84,9 +85,6 @@ class Admitting:
         return Limit(most, None if count is None else Rate(count=count, seconds=seconds))
 
     def set_limit(self, job_type: str, limit: Limit, by: str) -> None:
-        if limit == Limit():
-            self.database.execute("admission/lift_limit", {"job_type": job_type})
-            return
         values = {
             "job_type": job_type,
             "max_running": limit.max_running,
@@ -94,7 +92,15 @@ class Admitting:
             "seconds": limit.rate and limit.rate.seconds,
             "by": by,
         }
-        self.database.execute("admission/set_limit", values)
+
+        def act(conn: Connection[Any]) -> None:
+            name = "admission/lift_limit" if limit == Limit() else "admission/set_limit"
+            conn.execute(sql(name), values)
+            rate = None if limit.rate is None else str(limit.rate)
+            told = {"max_running": limit.max_running, "rate": rate}
+            note(conn, by, "limit_changed", job_type, told)
+
+        self.database.run(act)
 
     def overdue_runs(self, limit: int) -> list[int]:
         rows = self.database.fetch("admission/list_overdue_runs", {"limit": limit})
@@ -107,23 +113,6 @@ class Admitting:
     def drop_overdue(self, run: int, stage: int, limit: int) -> int:
         values = {"run_id": run, "stage": stage, "limit": limit}
         return self.database.execute("admission/drop_overdue", values)
-
-
-def add_dependencies(conn: Connection[Any], run: int, after: After) -> None:
-    """Write down what the run waits for; in the transaction that writes the run."""
-    values = {"run_id": run, "jobs": list(after.jobs), "success": after.success}
-    found = conn.execute(sql("admission/add_dependencies"), values).fetchall()
-    after.refuse_unknown({job for (job,) in found})
-
-
-def run_columns(terms: Terms, after: After) -> dict[str, Any]:
-    """What add_run writes of a run's terms."""
-    return {
-        "key": terms.key,
-        "terms": None if terms == FREE else terms.model_dump_json(),
-        "timeout": terms.timeout,
-        "binds": terms.binds or bool(after.jobs),
-    }
 
 
 def _columns(scope: Scope) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from core.runs import needs_new_run
 from core.stages import Decision
 from core.states import StageStatus, Tally
 from core.tasks import Claim, Event, NewTask, Outcome, Payload, Released, TaskError, TaskKey, Wakeup
-from infrastructure.admission import Admitting, add_dependencies, run_columns
-from infrastructure.database import Database, sql
+from infrastructure.admission import Admitting
 from infrastructure.control import PostgresSteering
 from infrastructure.database import Statements, sql
 from infrastructure.joined import Joined
@@ -42,8 +41,7 @@ from infrastructure.writing import Writer
 BUCKET = 128
 
 
-class PostgresStore(Upkeep, Admitting):
-class PostgresStore(Upkeep, PostgresSteering):
+class PostgresStore(Upkeep, PostgresSteering, Admitting):
     """core.ports.Store over a Database. Every method is one transaction, and safe to repeat."""
 
     def __init__(self, database: Statements, *, outbox: bool = False) -> None:
@@ -65,45 +63,13 @@ class PostgresStore(Upkeep, PostgresSteering):
                 current.request == new.request
                 or not needs_new_run(current.run, force=force, deleting=current.deleting)
             ):
-                again = row[-1] == new.request
-                yield Submission(run_row(row), is_new=again, waits=again), None
+                again = current.request == new.request
+                yield Submission(current.run, is_new=again, waits=again), None
                 return
-            number = 1 if row is None else run_row(row).number + 1
-            run, admitted = self._add_run(conn, new, number)
-                yield Submission(current.run, is_new=current.request == new.request), None
-                return
-            run = add_run(conn, new, 1 if current is None else current.run.number + 1)
-            turn = PostgresTurn(conn, run, self.writer)
-            yield Submission(run, is_new=True, waits=not admitted), turn
+            number = 1 if current is None else current.run.number + 1
+            turn = add_run(conn, new, number, self.writer)
+            yield Submission(turn.run, is_new=True, waits=turn.waits), turn
             turn.write_events()
-
-    def _add_run(self, conn: Connection[Any], new: NewRun, number: int) -> tuple[RunRow, bool]:
-        values = {
-            "job_id": new.job_id,
-            "job_type": new.job_type,
-            "number": number,
-            "request": new.request,
-            "plan": PLAN.dump_json(list(new.plan)).decode(),
-            "parameters": text(new.parameters.data),
-            "parameters_ref": new.parameters.ref,
-            "priority": new.priority,
-            **run_columns(new.terms, new.after),
-        }
-        row = conn.execute(sql("jobs/add_run"), values).fetchone()
-        assert row is not None
-        if new.after.jobs:
-            add_dependencies(conn, row[0], new.after)
-        run = RunRow(
-            row[0],
-            new.job_id,
-            new.job_type,
-            number,
-            JobStatus.QUEUED,
-            new.plan,
-            new.parameters,
-            new.priority,
-        )
-        return run, row[1]
 
     def run(self, run: int) -> RunRow:
         rows = self.database.fetch("jobs/get_run", {"run_id": run})

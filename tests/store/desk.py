@@ -86,7 +86,6 @@ class Desk:
         self.store = store
         self.blobs = MemoryBlobs()
         self.machine = CoreMachine(Registry.of(*jobs.ALL, *limited.ALL), store, self.blobs)
-        self.machine = CoreMachine(Registry.of(*jobs.ALL), store, self.blobs)
         self.control = Control(self.machine)
         self.worker = Worker(uuid4(), "here", 1, "test", tuple(QueueName))
         self.session = self.worker.session

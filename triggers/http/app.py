@@ -38,8 +38,8 @@ from triggers.http import (
     uploads,
     webhooks,
 )
-from triggers.http.crowd import Crowd
 from triggers.http.access import Doorkeeper
+from triggers.http.crowd import Crowd
 from triggers.http.gate import Gate, admitted
 from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.ogc import routes as ogc
@@ -107,9 +107,8 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Correlated),
-            Middleware(Crowd, services.crowd),
-            Middleware(LimitedBody, services.max_body_bytes, uploads.limits(services.uploads)),
             Middleware(Watched, lambda: services.machine.watch),
+            Middleware(Crowd, services.crowd),
             Middleware(Gate, Doorkeeper(services.access, services.machine), services.audit),
             Middleware(
                 LimitedBody,

@@ -126,10 +126,9 @@ def submit(
         response.status_code = 200
         return _preview(job, insights.status_of(job.fingerprint))
     submission = machine.submit(
-        job, force=force, priority=priority, after=after, after_success=after_success
+        job, force=force, priority=priority, after=after, after_success=after_success, by=actor
     )
     return _submitted(job, submission)
-    return _submitted(job, machine.submit(job, force=force, by=actor))
 
 
 @router.get("/status/{job_id}")

@@ -27,8 +27,8 @@ from core.task_logs import TaskLogs
 from core.templates import Templates
 from core.webhook_desk import WebhookDesk
 from services.storage.uploads import Rules
-from triggers.http.crowd import CrowdLimits
 from triggers.http.access import Access
+from triggers.http.crowd import CrowdLimits
 
 if TYPE_CHECKING:
     from services.tiles.opener import Opener

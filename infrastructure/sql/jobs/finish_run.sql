@@ -1,6 +1,5 @@
 -- The result is that of the last stage; the error is the one given, else that of a stage that did not hold: its own, or
 -- the first failure in it.
--- The result is that of the last stage; the error is the one given, else the first failure of a stage that did not hold.
 update app.runs r
 set status = %(status)s,
     finished_at = clock_timestamp(),
@@ -8,7 +7,6 @@ set status = %(status)s,
     result = done.result,
     result_ref = done.result_ref,
     error = coalesce(%(why)s::jsonb, case when %(status)s = 'failed' then coalesce(late.error, failed.error) end)
-    error = coalesce(%(why)s::jsonb, case when %(status)s = 'failed' then failed.error end)
 from (values (1)) as one (row)
 left join lateral (
     select t.result, t.result_ref

@@ -4,7 +4,8 @@ alter table app.runs
     add column terms        jsonb,
     add column admitted     boolean not null default true,
     add column admitted_at  timestamptz,
-    add column deadline     timestamptz;
+    add column deadline     timestamptz,
+    add column paused_at    timestamptz;
 comment on column app.runs.key is 'Runs of equal key take turns; empty where a run takes none.';
 comment on column app.runs.terms is 'How many of that key may run at once, how fast they may start, how long this one may take.';
 comment on column app.runs.admitted is 'Whether the run was let in. Until then it has no stage, so there is nothing to claim.';
