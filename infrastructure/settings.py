@@ -266,6 +266,14 @@ class Settings(BaseSettings):
         pairs = (pair.partition("=") for pair in _names(self.entra_roles))
         return {str(r): r for r in Role} | {name.strip().lower(): Role(r) for name, _, r in pairs}
 
+    def rates(self) -> tuple[float, float, float, float, float]:
+        """Requests of callers and of addresses, on average and at once; then credentials that are not good."""
+        callers, addresses = (
+            (self.caller_rate, self.caller_burst),
+            (self.address_rate, self.address_burst),
+        )
+        return (*callers, *addresses, self.failed_logins)
+
     def trusted_proxies(self) -> tuple[str, ...]:
         return _names(self.proxies)
 

@@ -366,15 +366,8 @@ def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
     from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
     from triggers.listening import mode_for  # noqa: PLC0415
 
-    rates = Rates(
-        given.caller_rate,
-        given.caller_burst,
-        given.address_rate,
-        given.address_burst,
-        given.failed_logins,
-    )
     mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
-    return Access(mode, (keys, *issuers(given)), rates)
+    return Access(mode, (keys, *issuers(given)), Rates(*given.rates()))
 
 
 def job_type(given: Settings, name: str) -> str:

@@ -175,3 +175,20 @@ def test_a_scratch_disk_with_little_room_degrades(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=500_000_000))
     with pytest.raises(Degraded, match=r"0\.5 GiB"):
         scratch_disk(None)()
+
+
+def test_a_process_whose_scratch_disk_is_full_is_alive_but_not_ready(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault 34: no more work is sent here until there is room again."""
+    free = [1_000_000]
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free[0]))
+    with (
+        serving(house.app(checks={"scratch": scratch_disk(None)})) as url,
+        httpx.Client(base_url=url) as client,
+    ):
+        ready = client.get("/api/readyz")
+        assert (ready.status_code, ready.json()["code"]) == (503, "service_unavailable")
+        assert client.get("/api/livez").status_code == 200
+        free[0] = 500_000_000
+        assert client.get("/api/readyz").status_code == 200, "little room is no reason to stay away"

@@ -233,8 +233,10 @@ def _rules(table: str) -> Mapping[tuple[str, str], Rule]:
     lines = (line.split() for line in table.splitlines())
     rows = [line for line in lines if line and line[0] != "#"]
     rules = [Rule(row[0], row[1], _needs(row[2]), *row[3:]) for row in rows]
-    by_route = {(rule.method, rule.path): rule for rule in rules}
-    assert len(by_route) == len(rules), "a route stands twice"
+    by_route: dict[tuple[str, str], Rule] = {}
+    for rule in rules:
+        twice = by_route.setdefault((rule.method, rule.path), rule)
+        assert twice is rule, f"{rule.method} {rule.path} stands twice in the table of roles"
     return by_route
 
 
