@@ -232,7 +232,10 @@ class PostgresDesk(Desk):
         columns = ("deadline", "run_at", "published_at", "started_at", "finished_at")
         moved = ", ".join(f"{name} = {name} - make_interval(secs => %(by)s)" for name in columns)
         self.conn.execute(f"update tasks set {moved}", {"by": seconds})
-        for table, name in (("runs", "deadline"), ("stages", "deadline"), ("buckets", "at")):
+        for table, name in (
+            *(("runs", "deadline"), ("runs", "paused_at"), ("buckets", "at")),
+            *(("stages", "deadline"), ("stages", "opened_at")),
+        ):
             moved = f"{name} = {name} - make_interval(secs => %s)"
             self.conn.execute(f"update {table} set {moved}", [seconds])
         self.conn.execute("update outbox set at = at - make_interval(secs => %s)", [seconds])

@@ -232,10 +232,7 @@ def test_a_job_that_needs_success_is_cancelled_without_it_and_so_are_those_after
     error = desk.finished(two.run).error
     assert error is not None
     assert error["code"] == "dependency_failed"
-    assert (
-        error["message"]
-        == f"it was to run only after job {one.job_id} succeeded, and that ended failed"
-    )
+    assert error["message"] == f"cancelled: job {one.job_id}, whose success it needs, ended failed"
     assert desk.events(two.job_id)[-1].data["code"] == "dependency_failed"
     assert started(desk, four) == [True]
 
@@ -337,3 +334,78 @@ def test_nothing_of_a_waiting_run_can_be_claimed(desk):
     assert len(desk.claim(LIGHT)) == 1
     with desk.store.admitting(EVERYTHING) as turn:
         assert turn is None
+
+
+# what people do to runs that wait
+
+
+def test_a_waiting_run_that_is_cancelled_by_a_person_lets_others_in(desk):
+    first, second, third = turns(desk, 3)
+    desk.control.cancel(second.job_id, by="ada")
+    assert desk.status(second.run) == "cancelled"
+    desk.control.cancel(first.job_id, by="ada")
+    assert started(desk, second, third) == [False, True]
+
+
+def test_a_waiting_run_that_is_paused_keeps_nobody_from_going_first(desk):
+    first, second, third = turns(desk, 3)
+    desk.control.pause(second.job_id, by="ada")
+    finish(desk, first)
+    assert started(desk, second, third) == [False, True]
+    desk.control.resume(second.job_id, by="ada")
+    assert desk.status(second.run) == "queued"
+    assert started(desk, second) == [False]
+    finish(desk, third)
+    assert started(desk, second) == [True]
+
+
+def test_a_run_that_is_resumed_when_its_turn_has_come_starts_at_once(desk):
+    first, second = turns(desk, 2)
+    desk.control.pause(second.job_id, by="ada")
+    finish(desk, first)
+    desk.control.resume(second.job_id, by="ada")
+    assert started(desk, second) == [True]
+
+
+def test_a_resubmitted_run_takes_its_turn_like_any_other(desk):
+    first, second = turns(desk, 2)
+    desk.fail(desk.one())
+    assert started(desk, second) == [True]
+    again = desk.control.resubmit(first.job_id, by="ada").run
+    assert (again.number, started(desk, again)) == (2, [False])
+    finish(desk, second)
+    assert started(desk, again) == [True]
+
+
+def test_a_run_that_was_let_in_is_told_once_however_often_it_is_looked_for(desk):
+    (first,) = turns(desk, 1)
+    for _ in range(3):
+        assert not desk.machine.admitter.submitted(first.run)
+    assert desk.whats(first.job_id).count("job_admitted") == 1
+
+
+def test_a_submission_in_somebody_elses_transaction_is_let_in_after_its_commit(postgres_desk):
+    """Until then nobody sees the run, so nobody could count it."""
+    desk = postgres_desk
+    with desk.pool.transaction() as conn:
+        inside = desk.machine.over(desk.store.within(conn))
+        runs = [inside.submit(Turns(label=str(n))).run for n in range(2)]
+    assert started(desk, *runs) == [False, False]
+    assert desk.machine.admitter.round() == 1
+    assert started(desk, *runs) == [True, False]
+
+
+def test_a_deleted_job_leaves_nobody_waiting(postgres_desk):
+    """Whoever needed its success is told that it is gone."""
+    desk = postgres_desk
+    one = desk.submit(Line())
+    free = desk.submit(Wide(label="a"), after=[one.job_id])
+    doomed = desk.submit(Wide(label="b"), after=[one.job_id], **SUCCESS)
+    desk.conn.execute("delete from tasks where run_id = %s", [one.run])
+    desk.conn.execute("delete from stages where run_id = %s", [one.run])
+    desk.conn.execute("delete from events where run_id = %s", [one.run])
+    desk.conn.execute("delete from runs where run_id = %s", [one.run])
+    desk.conn.execute("delete from jobs where run_id = %s", [one.run])
+    assert desk.machine.admitter.round() == 1
+    assert started(desk, free) == [True]
+    assert desk.finished(doomed.run).error["message"].endswith("was deleted")

@@ -4,7 +4,6 @@ from functools import partial
 
 import pytest
 
-from core.states import JobStatus
 from tests.store.desk import at_once
 from tests.store.limited_jobs import Brief, BriefStage
 
@@ -99,13 +98,24 @@ def test_a_stage_whose_expiry_died_halfway_is_closed_by_the_next_round(desk):
     assert len(whats(desk, run, "stage_timed_out")) == 1
 
 
-def test_a_paused_run_is_never_late(desk):
-    if not hasattr(desk, "conn"):
-        pytest.skip("only the database can be paused by hand")
+def test_time_that_a_run_is_paused_does_not_count(desk):
     run = desk.submit(Brief())
-    desk.conn.execute("update runs set status = 'paused' where run_id = %s", [run.run])
-    desk.advance(2)
+    desk.control.pause(run.job_id, by="ada")
+    desk.advance(5)
     assert desk.machine.expire() == 0
-    with desk.store.turn(run.run) as turn:
-        assert not turn.is_overdue()
-        turn.finish(JobStatus.CANCELLED)
+    desk.control.resume(run.job_id, by="ada")
+    assert desk.machine.expire() == 0
+    desk.work()
+    assert desk.status(run.run) == "completed"
+
+
+def test_time_that_a_stage_is_paused_does_not_count(desk):
+    run = desk.submit(BriefStage())
+    desk.control.pause(run.job_id, by="ada")
+    desk.advance(5)
+    assert desk.machine.expire() == 0
+    desk.control.resume(run.job_id, by="ada")
+    assert desk.machine.expire() == 0
+    desk.advance(2)
+    assert desk.machine.expire() == 1
+    assert desk.finished(run.run).error["code"] == "stage_timeout"
