@@ -95,7 +95,7 @@ I3 = Invariant(
         f"""
         select format('run %%s is %%s for ever: none of its stages is running', r.run_id, r.status)
         from app.runs r
-        where r.status not in {FINAL}
+        where r.status not in {FINAL} and r.admitted
           and not exists (select from app.stages s where s.run_id = r.run_id and s.status in {RUNNING})
         """,
         f"""
@@ -275,7 +275,7 @@ I9 = Invariant(
         from app.events e
         join app.events later on later.run_id = e.run_id and later.number > e.number
         where e.what in {ENDED}
-          and later.what in ('job_started', 'stage_opened', 'stage_planned', 'stage_closed', 'stage_skipped',
+          and later.what in ('job_admitted', 'job_started', 'stage_opened', 'stage_planned', 'stage_closed', 'stage_skipped',
                              'stage_carried', 'job_paused', 'job_resumed')
         """,
         """
@@ -304,7 +304,29 @@ I9 = Invariant(
     ],
 )
 
-INVARIANTS = (I1, I2, I3, I4, I5, I6, I7, I9)
+I10 = Invariant(
+    "I10",
+    "No more runs of a key run at once than it allows, and a run that waits has nothing open.",
+    [
+        f"""
+        select format('%%s runs of key %%s run at once, and %%s may', count(*), r.key, max((r.terms ->> 'at_most')::int))
+        from app.runs r
+        where r.admitted and r.status not in {FINAL} and r.key <> ''
+        group by r.key having count(*) > max((r.terms ->> 'at_most')::int)
+        """,
+        f"""
+        select format('run %%s was not let in, but stage %%s of it is %%s', r.run_id, s.stage, s.status)
+        from app.runs r join app.stages s using (run_id) where not r.admitted and s.status in {RUNNING}
+        """,
+        """
+        select format('run %%s was let in %%s times', e.run_id, count(*))
+        from app.events e where e.what = 'job_admitted'
+        group by e.run_id having count(*) > 1
+        """,
+    ],
+)
+
+INVARIANTS = (I1, I2, I3, I4, I5, I6, I7, I9, I10)
 
 
 def check(dsn: str, grace: float = GRACE) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+from core.admission import Terms
 from core.carrying import replayed, resubmitted, retried
 from core.crashpoints import crashpoint
 from core.errors import JobDeleting, StageNotFound, TaskNotFailed, TaskNotFound
@@ -69,6 +70,7 @@ class Control:
         done = self._steer(Verb.CANCEL, job_id, act, "The job was cancelled already.")
         crashpoint("cancel.after_commit")
         if done.changed:
+            self.machine.admitter.ended(done.run.run)
             self.machine.watch.meter.job_ended(done.run.job_type, done.run.status)
         if self._in_chunks(lambda: self.store.drop_queued(done.run.run, None, CHUNK)):
             self.store.sweep(done.run.run)
@@ -95,6 +97,7 @@ class Control:
 
         done = self._steer(Verb.RESUME, job_id, act, "The job is not paused.")
         crashpoint("resume.after_commit")
+        self.machine.admitter.submitted(done.run.run)
         self._in_chunks(lambda: self._release(done.run.run))
         return done
 
@@ -160,7 +163,8 @@ class Control:
         def act(job: JobTurn) -> Done:
             old = job.current.run
             plan = replan(job, list(self.machine.registry[old.job_type].plan))
-            new = _next_run(old, plan, request, self.machine.watch.tracer.carried())
+            trace, terms = self.machine.watch.tracer.carried(), self.machine.job(old).terms
+            new = _next_run(old, plan, request, trace, terms)
             turn = job.begin(new)
             turn.record(Event("job_submitted", data={"run": turn.run.number}))
             turn.record(Event(TOLD[verb], data={"run": turn.run.number, "of": old.number, **told}))
@@ -173,6 +177,7 @@ class Control:
 
         done = self._steer(verb, job_id, act, "", force=force, request=request)
         crashpoint("begin.after_commit")
+        self.machine.admitter.submitted(done.run.run)
         return done
 
     # people at gates
@@ -266,6 +271,9 @@ def _begun(run: RunRow) -> str:
 
 
 def _next_run(
-    old: RunRow, plan: Sequence[PlannedStage], request: UUID, trace: str | None
+    old: RunRow, plan: Sequence[PlannedStage], request: UUID, trace: str | None, terms: Terms
 ) -> NewRun:
-    return NewRun(old.job_id, old.job_type, old.parameters, plan, old.priority, request, trace)
+    """What the earlier run was to wait for binds this one no more; its key and its rates do."""
+    return NewRun(
+        old.job_id, old.job_type, old.parameters, plan, old.priority, request, trace, terms
+    )

@@ -12,6 +12,9 @@ import threading
 
 POINTS = frozenset(
     {
+        "admit.before",
+        "admit.in_transaction",
+        "expire.after_note",
         "submit.in_transaction",
         "submit.after_commit",
         "claim.before",

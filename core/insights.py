@@ -22,6 +22,7 @@ from core.errors import (
     TaskNotFound,
 )
 from core.kept import Kept
+from core.lines import KeyPage, LimitView, limit_view, waiting_view
 from core.load import Load, Scales
 from core.plan import PlannedStage
 from core.portrait import Portrait, StageCount, job_type_view, task_detail, task_view
@@ -93,7 +94,7 @@ class Insights:
     def job(self, job_id: str, *, verbose: bool = False) -> JobView:
         """Where a job stands."""
         record = self._record(job_id)
-        view = self._portrait(record).view
+        view = self._view(record)
         if not verbose:
             return view
         parameters = from_json(self.values.unpack(record.run.parameters))
@@ -118,7 +119,7 @@ class Insights:
         """What is new since event `after`. Asking is cheap, so a stream may ask often."""
         record = self._record(job_id, whole=False)
         found = self.reader.events(job_id, after, EVENTS_PAGE) if after < record.events else []
-        return Update(events=found, job=self._portrait(record).view)
+        return Update(events=found, job=self._view(record))
 
     def result(self, job_id: str) -> Iterator[bytes]:
         """The result as JSON, in pieces: a list of a million elements passes through without staying."""
@@ -229,6 +230,19 @@ class Insights:
     def job_type(self, name: str) -> JobTypeView:
         return job_type_view(self.registry[name])
 
+    # lines
+
+    def keys(self, cursor: str | None = None, limit: int = 50) -> KeyPage:
+        """Part of the concurrency keys that somebody holds or waits for."""
+        found = self.reader.keys("" if cursor is None else cursor, limit + 1)
+        more = len(found) > limit
+        return KeyPage(keys=found[:limit], next=found[limit - 1].key if more else None)
+
+    def limit(self, job_type: str) -> LimitView:
+        """What a job type may do at once."""
+        job = self.registry[job_type]
+        return limit_view(job, self.reader.limit(job.job_type))
+
     # how the answers are found
 
     def _record(self, job_id: str, *, whole: bool = True) -> JobRecord:
@@ -236,6 +250,11 @@ class Insights:
         if record is None:
             raise JobNotFound(f"There is no job {job_id!r}. GET /api/jobs lists those there are.")
         return record
+
+    def _view(self, record: JobRecord) -> JobView:
+        view = self._portrait(record).view
+        row = self.reader.waiting(record.run.run) if record.waits else None
+        return view if row is None else view.model_copy(update={"waiting": waiting_view(row)})
 
     def _portrait(self, record: JobRecord) -> Portrait:
         uncounted = tuple(s.stage for s in record.stages if s.status is not StageStatus.CLOSED)
@@ -254,8 +273,9 @@ def _say_why(record: JobRecord) -> NoReturn:
         raise NoResult(f"Job {record.run.job_id} is {record.run.status}, so it has no result.")
     if record.run.status is JobStatus.CANCELLED:
         raise NoResult(f"The job was {error['message']}.")
-    where = f" in stage {error['stage']}, task {error['task']}" if "stage" in error else ""
-    raise NoResult(f"The job failed{where}: {error['type']}: {error['message']}")
+    where = ", ".join(f"{name} {error[name]}" for name in ("stage", "task") if name in error)
+    said = f"{error['type']}: {error['message']}"
+    raise NoResult(f"The job failed in {where}: {said}" if where else f"The job failed: {said}")
 
 
 def _stage_number(plan: Sequence[PlannedStage], name: str) -> int:

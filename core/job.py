@@ -6,11 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, ClassVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.errors import JobDefinitionError
+from core.admission import HIGHEST, LOWEST, Concurrency, KeyOf, Rate, Terms
+from core.errors import BadInput, JobDefinitionError
 from core.plan import PlannedStage, plan_of
 from core.schedule import SAMPLE, Schedule
 from core.stages import AnyStage, Stage, stages_of
@@ -33,8 +35,10 @@ class JobBase(BaseModel):
     stages: ClassVar[tuple[AnyStage, ...]]
     plan: ClassVar[list[PlannedStage]]
     schedules: ClassVar[tuple[Schedule, ...]]
-    concurrency: ClassVar[str | None]
+    concurrency: ClassVar[Concurrency | None]
     priority: ClassVar[int]
+    rate: ClassVar[Rate | None]
+    timeout: ClassVar[timedelta | None]
     reverses: ClassVar[type[JobBase] | None]
     also: ClassVar[tuple[str, ...]]
 
@@ -43,21 +47,25 @@ class JobBase(BaseModel):
         *,
         name: str | None = None,
         schedule: str | Schedule | Sequence[Schedule] | None = None,
-        concurrency: str | None = None,
+        concurrency: str | KeyOf | Concurrency | None = None,
         priority: int = 0,
+        rate: str | Rate | None = None,
+        timeout: timedelta | None = None,
         reverses: type[JobBase] | None = None,
         also: tuple[str, ...] = (),
         **config: Any,
     ) -> None:
         """`also`: names that earlier systems had for it; submissions under them are the same job.
 
+        `concurrency`: runs of equal key take turns. `rate`: how fast runs may start. `timeout`: of a whole run.
         `schedule`: when it is submitted by itself: a cron expression in UTC, or a Schedule that says more.
         """
         super().__init_subclass__(**config)
         cls.also = also
         cls.job_type = name or snake(cls.__name__)
         cls.schedules = _schedules(cls.__name__, schedule)
-        cls.concurrency, cls.priority, cls.reverses = concurrency, priority, reverses
+        cls.concurrency, cls.rate = _turns(cls.job_type, concurrency), _rate(cls.job_type, rate)
+        cls.priority, cls.timeout, cls.reverses = priority, timeout, reverses
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -81,6 +89,19 @@ class JobBase(BaseModel):
         )
 
     @property
+    def terms(self) -> Terms:
+        """What decides when a run of this job may start, and how long it may take."""
+        turns = self.concurrency
+        key = "" if turns is None else turns.of(self, self.job_type)
+        return Terms(
+            key=key,
+            at_most=turns.at_most if turns and key else None,
+            key_rate=_rate(self.job_type, turns.rate) if turns and key else None,
+            rate=self.rate,
+            timeout=None if self.timeout is None else self.timeout.total_seconds(),
+        )
+
+    @property
     def fingerprint(self) -> str:
         """Equal parameters name the same job, so submission is idempotent."""
         return hashlib.sha256(f"{self.job_type}:{self.canonical}".encode()).hexdigest()
@@ -88,6 +109,20 @@ class JobBase(BaseModel):
 
 def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _turns(owner: str, given: str | KeyOf | Concurrency | None) -> Concurrency | None:
+    turns = given if given is None or isinstance(given, Concurrency) else Concurrency(given)
+    if turns is not None:
+        _rate(owner, turns.rate)
+    return turns
+
+
+def _rate(owner: str, given: str | Rate | None) -> Rate | None:
+    try:
+        return Rate.of(given) if isinstance(given, str) else given
+    except BadInput as error:
+        raise JobDefinitionError(f"{owner}: {error}") from None
 
 
 def _schedules(
@@ -128,6 +163,7 @@ def check_definition(cls: type[JobBase]) -> None:
         raise JobDefinitionError(
             f"{cls.job_type!r} is no job type: lower case letters, digits and underscores"
         )
+    _check_terms(cls)
     if not cls.stages:
         raise JobDefinitionError(f"{cls.__name__} has no stages; decorate a method with @single")
     earlier: set[AnyStage] = set()
@@ -144,3 +180,17 @@ def check_definition(cls: type[JobBase]) -> None:
             raise JobDefinitionError(
                 f"{cls.__name__}.{name} is a set, which has no order, so equal jobs would get different ids; use list"
             )
+
+
+def _check_terms(cls: type[JobBase]) -> None:
+    if not LOWEST <= cls.priority <= HIGHEST:
+        raise JobDefinitionError(
+            f"{cls.__name__}: priority is {cls.priority}; it must be from {LOWEST} to {HIGHEST}"
+        )
+    for option, span in (("timeout", cls.timeout), *((s.name, s.within) for s in cls.stages)):
+        if span is not None and span <= timedelta(0):
+            raise JobDefinitionError(
+                f"{cls.__name__}: the time of {option} must be longer than none"
+            )
+    if cls.concurrency is not None:
+        cls.concurrency.check(cls.__name__, cls.model_fields)

@@ -6,12 +6,15 @@ import difflib
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 from uuid import uuid4
 
 from pydantic import ValidationError
 
+from core.admission import HIGHEST, LOWEST, After, Limit
+from core.admitter import Admitter
 from core.blobs import Blobs
 from core.catalog import Catalog
 from core.context import NoCatalog
@@ -52,10 +55,13 @@ class CoreMachine:
         self.options = {type(option): option for option in options}
         self.values = Values(blobs)
         self.watch = watch or Watch()
+        self.admitter = Admitter(store, self.advance, self._ended)
 
     def over(self, store: Store) -> CoreMachine:
         """The same machine on another view of the store: that of a transaction which is open already."""
-        return CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
+        machine = CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
+        machine.admitter.deferred = True
+        return machine
 
     def parse(self, job_type: str, parameters: Mapping[str, Any]) -> JobBase:
         """The job a submission describes. Types are strict: "5" is no number, and no key is ignored."""
@@ -65,27 +71,46 @@ class CoreMachine:
         except ValidationError as error:
             raise invalid(job, error) from None
 
-    def submit(self, job: JobBase, *, force: bool = False, by: str | None = None) -> Submission:
+    def submit(
+        self,
+        job: JobBase,
+        *,
+        force: bool = False,
+        priority: int | None = None,
+        after: Sequence[str] = (),
+        after_success: bool = False,
+        by: str | None = None,
+    ) -> Submission:
         """Record a job and open its first stages. Submitting equal parameters finds the same job.
 
-        A job that failed or was cancelled, or that is forced, gets a new run; its history stays. `by`: who asked for it.
+        A job that failed or was cancelled, or that is forced, gets a new run; its history stays. A run that
+        has to wait (for the jobs `after`, for its turn, for its rate) opens nothing until it is let in.
+        `by`: who asked for it.
         """
         job_id, canonical = job.fingerprint, job.canonical.encode()
         if NUL.search(canonical):
             raise BadInput("a parameter holds a NUL character, which the database cannot keep")
+        first = After(tuple(dict.fromkeys(after)), after_success)
+        _check_order(job_id, first, priority)
         new = NewRun(
             job_id=job_id,
             job_type=job.job_type,
             parameters=self.values.pack(canonical, f"parameters/{job_id}"),
             plan=job.plan,
-            priority=job.priority,
+            priority=job.priority if priority is None else priority,
             request=uuid4(),
             trace=self.watch.tracer.carried(),
+            terms=job.terms,
+            after=first,
         )
         submission = persist(lambda: self._submit(new, force=force, by=by), tries=4)
         crashpoint("submit.after_commit")
         if submission.is_new:
             self.watch.meter.job_submitted(new.job_type)
+        elif first.jobs:
+            self.admitter.check_late_order(submission.run, first.jobs)
+        if submission.waits:
+            return replace(submission, waits=not self.admitter.submitted(submission.run.run))
         return submission
 
     def _submit(self, new: NewRun, *, force: bool, by: str | None) -> Submission:
@@ -135,8 +160,8 @@ class CoreMachine:
         return True
 
     def advance(self, turn: Turn) -> bool:
-        """Do what the books call for; True when that was to end the run."""
-        while True:
+        """Do what the books call for; True when that was to end the run. Nothing opens in one that waits."""
+        while not turn.waits:
             rows = turn.stages()
             ended = {n: row.verdict for n, row in rows.items() if row.verdict is not None}
             running = {n for n, row in rows.items() if not row.status.is_final}
@@ -151,10 +176,15 @@ class CoreMachine:
                 case Finish(status):
                     turn.finish(status)
                     return True
+        return False
+
+    def _ended(self, run: RunRow) -> None:
+        self.watch.meter.job_ended(run.job_type, run.status)
 
     def sweep(self, run: int) -> None:
-        """Cancel what an ended run has left."""
+        """Cancel what an ended run has left, and let in who waited for it."""
         self.drop_queued(run)
+        self.admitter.ended(run)
         self.store.sweep(run)
 
     def drop_queued(self, run: int, stage: int | None = None) -> None:
@@ -175,6 +205,16 @@ class CoreMachine:
             )
         self.close(key.run, key.stage)
 
+    def set_limit(self, job_type: str, limit: Limit, *, by: str) -> None:
+        """What an operator allows a job type from now on. Runs that it sets free start at once."""
+        name = self.registry[job_type].job_type
+        self.store.set_limit(name, limit, by)
+        self.admitter.widened(name)
+
+    def expire(self) -> int:
+        """End stages and runs that have passed their time."""
+        return self.admitter.expire(self.close, self.sweep)
+
     def repair_stages(self) -> int:
         """Close what was forgotten, and stop what has ended: for workers that died between two commits."""
         closed = 0
@@ -184,6 +224,13 @@ class CoreMachine:
         for run in self.store.unswept(CHUNK):
             self.sweep(run)
         return closed
+
+
+def _check_order(job_id: str, after: After, priority: int | None) -> None:
+    if job_id in after.jobs:
+        raise BadInput(f"job {job_id} cannot wait for itself")
+    if priority is not None and not LOWEST <= priority <= HIGHEST:
+        raise BadInput(f"priority is {priority}; it must be from {LOWEST} to {HIGHEST}")
 
 
 def invalid(job: type[JobBase], error: ValidationError) -> InvalidParameters:

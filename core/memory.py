@@ -8,6 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from core.errors import BadResult
+from core.memory_admission import MemoryAdmission
 from core.memory_books import NEVER, MemoryEvent, MemoryTask, is_open
 from core.memory_control import MemorySteering
 from core.memory_endings import cancelled, decided, ended, event_of
@@ -36,7 +37,7 @@ from core.tasks import (
 BUCKET = 128
 
 
-class MemoryStore(MemorySteering):
+class MemoryStore(MemorySteering, MemoryAdmission):
     """core.ports.Store and core.ports.Outbox. Every method is one transaction, of one thread at a time."""
 
     # submitting and moving
@@ -52,10 +53,11 @@ class MemoryStore(MemorySteering):
                     current.row, force=force, deleting=job is not None and job.deleting
                 )
             ):
-                yield Submission(current.row, is_new=current.request == new.request), None
+                again = current.request == new.request
+                yield Submission(current.row, is_new=again, waits=again), None
                 return
-            run = add_run(self.books, new, 1 if current is None else current.row.number + 1)
-            yield Submission(run, is_new=True), MemoryTurn(self.books, run.run)
+            turn = add_run(self.books, new, 1 if current is None else current.row.number + 1)
+            yield Submission(turn.run, is_new=True, waits=turn.waits), turn
 
     def run(self, run: int) -> RunRow:
         with self.books.changed:

@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from typing import TypeVar
 from uuid import UUID
 
+from core.admission import FREE, Limit, Terms
 from core.errors import JobNotFound
 from core.ports import RunRow, StageRow, Worker
 from core.queues import QueueName
@@ -38,6 +39,15 @@ class MemoryJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependency:
+    """A run that another one waits for."""
+
+    on_job: str
+    on_run: int
+    needs_success: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryRun:
     """A run, and what came of it."""
 
@@ -48,6 +58,12 @@ class MemoryRun:
     error: dict[str, str] | None = None
     finished_at: datetime | None = None
     swept: bool = False
+    created_at: datetime | None = None
+    terms: Terms = FREE
+    after: tuple[Dependency, ...] = ()
+    admitted: bool = True
+    deadline: datetime | None = None
+    paused_at: datetime | None = None
     started: bool = False
 
 
@@ -107,6 +123,10 @@ class Books:
         self.sessions: dict[UUID, tuple[Worker, datetime]] = {}
         self.outbox: dict[int, tuple[QueueName, Wakeup]] = {}
         self.quarantine: dict[int, tuple[str, str, bytes, str]] = {}
+        self.limits: dict[str, Limit] = {}
+        self.buckets: dict[str, tuple[float, datetime]] = {}
+        self.stage_deadlines: dict[tuple[int, int], datetime] = {}
+        self.stage_errors: dict[tuple[int, int], TaskError] = {}
         self.tell: Callable[[MemoryEvent], None] = lambda event: None
         """Who hears of every event, in the transaction that records it."""
         self.ahead = timedelta(0)

@@ -32,8 +32,7 @@ class MemoryJobTurn:
         self.request, self.started, self.deleting = run.request, run.started, job.deleting
 
     def begin(self, new: NewRun) -> MemoryTurn:
-        run = add_run(self.books, new, self.current.run.number + 1)
-        return MemoryTurn(self.books, run.run)
+        return add_run(self.books, new, self.current.run.number + 1)
 
     def task(self, key: TaskKey) -> TaskStatus | None:
         task = self.books.task(key)

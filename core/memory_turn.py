@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from core.memory_books import Books, MemoryJob, MemoryRun, MemoryTask
+from core.admission import After
+from core.memory_books import Books, Dependency, MemoryJob, MemoryRun, MemoryTask
 from core.ports import NewRun, RunRow, StageRow
 from core.queues import QueueName
 from core.stages import Shape
@@ -24,6 +26,10 @@ class MemoryTurn:
     @property
     def run(self) -> RunRow:
         return self.books.runs[self._number].row
+
+    @property
+    def waits(self) -> bool:
+        return not self.books.runs[self._number].admitted
 
     def stages(self) -> Mapping[int, StageRow]:
         return dict(self.books.stages[self._number])
@@ -56,7 +62,30 @@ class MemoryTurn:
             self.books.put_task(replace(task, status=TaskStatus.WAITING))
         else:
             self.books.queue_task(task)
+        if planned.within is not None:
+            late = self.books.now() + planned.within
+            self.books.put(self.books.stage_deadlines, (self._number, stage), late)
         self.record(Event("stage_opened", stage, data={"name": planned.name}))
+
+    @property
+    def stands_still(self) -> bool:
+        return self.run.status.is_final or self.run.status is JobStatus.PAUSED
+
+    def is_overdue(self) -> bool:
+        deadline = self.books.runs[self._number].deadline
+        return deadline is not None and deadline < self.books.now() and not self.stands_still
+
+    def is_late(self, stage: int) -> bool:
+        deadline = self.books.stage_deadlines.get((self._number, stage))
+        final = self.books.stages[self._number][stage].status.is_final
+        return deadline is not None and deadline < self.books.now() and not final
+
+    def expire(self, stage: int, why: TaskError) -> bool:
+        place = (self._number, stage)
+        if not self.is_late(stage) or self.stands_still or place in self.books.stage_errors:
+            return False
+        self.books.put(self.books.stage_errors, place, why)
+        return True
 
     def finish(
         self,
@@ -80,8 +109,15 @@ class MemoryTurn:
         self.record(Event(f"job_{status}", data={"run": self.run.number, **(told or {})}))
 
     def move(self, status: JobStatus) -> None:
-        run = self.books.runs[self._number]
-        self.books.put_run(replace(run, row=replace(run.row, status=status)))
+        run, now = self.books.runs[self._number], self.books.now()
+        paused_at = now if status is JobStatus.PAUSED else None
+        stood = timedelta(0) if run.paused_at is None else now - run.paused_at
+        deadline = None if run.deadline is None else run.deadline + stood
+        row = replace(run.row, status=status)
+        self.books.put_run(replace(run, row=row, paused_at=paused_at, deadline=deadline))
+        for place, late in list(self.books.stage_deadlines.items()):
+            if place[0] == self._number:
+                self.books.put(self.books.stage_deadlines, place, late + stood)
 
     def carry(self, stage: int) -> None:
         source = self.run.plan[stage].home(self._number)
@@ -102,10 +138,18 @@ class MemoryTurn:
         return task.result if task.status is TaskStatus.COMPLETED else NOTHING
 
     def _error(self, status: JobStatus, why: TaskError | None) -> dict[str, str] | None:
-        """What was given; else, of a job that failed, the first failure of a stage that did not hold."""
+        """What was given; else, of a job that failed, the error of a stage that did not hold."""
         if why is not None:
             return why.as_dict()
-        return self._first_failure() if status is JobStatus.FAILED else None
+        return self._stage_error() if status is JobStatus.FAILED else None
+
+    def _stage_error(self) -> dict[str, str] | None:
+        """Its own, or the first failure in it."""
+        for stage, row in sorted(self.books.stages[self._number].items()):
+            late = self.books.stage_errors.get((self._number, stage))
+            if late is not None and row.verdict is Verdict.FAILED:
+                return {**late.as_dict(), "stage": self.run.plan[stage].name}
+        return self._first_failure()
 
     def _first_failure(self) -> dict[str, str] | None:
         failed = [
@@ -123,7 +167,7 @@ class MemoryTurn:
         return {**error, "stage": name, "task": str(first.key)}
 
 
-def add_run(books: Books, new: NewRun, number: int) -> RunRow:
+def add_run(books: Books, new: NewRun, number: int) -> MemoryTurn:
     """Write down a job's next run, which stands for the job from now on."""
     row = RunRow(
         books.next_number(),
@@ -136,6 +180,24 @@ def add_run(books: Books, new: NewRun, number: int) -> RunRow:
         new.priority,
     )
     job = books.jobs.get(new.job_id)
-    books.put_run(MemoryRun(row, new.request, new.trace))
+    run = MemoryRun(row, new.request, new.trace, created_at=books.now(), terms=new.terms)
+    books.put_run(bound(books, run, new.after))
     books.put(books.jobs, new.job_id, MemoryJob(row.run, 0 if job is None else job.events))
-    return row
+    return MemoryTurn(books, row.run)
+
+
+def bound(books: Books, run: MemoryRun, after: After) -> MemoryRun:
+    """The new run with what it waits for, let in at once if it is bound by nothing."""
+    known = {job: books.jobs[job].run for job in after.jobs if job in books.jobs}
+    after.refuse_unknown(set(known))
+    waits = tuple(Dependency(job, number, after.success) for job, number in known.items())
+    binds = run.terms.binds or bool(waits) or run.row.job_type in books.limits
+    return replace(
+        run, after=waits, admitted=not binds, deadline=None if binds else deadline_of(run, books)
+    )
+
+
+def deadline_of(run: MemoryRun, books: Books) -> datetime | None:
+    """When a run that starts now must have ended."""
+    seconds = run.terms.timeout
+    return None if seconds is None else books.now() + timedelta(seconds=seconds)

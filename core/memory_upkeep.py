@@ -20,6 +20,8 @@ from core.tasks import Claim, Event, TaskKey
 class MemoryUpkeep:
     """Workers come and go here. The leases are the books' clock's, which a test can put forward."""
 
+    books: Books
+
     def __init__(self, *, outbox: bool = False) -> None:
         self.books = Books(outbox=outbox)
 

@@ -38,6 +38,8 @@ class PlannedStage(BaseModel):
     queue: QueueName = QueueName.LIGHT
     attempts: int = 3
     timeout: timedelta = timedelta(minutes=10)
+    within: timedelta | None = None
+    """How long the whole stage may take once it is open."""
     tolerated: float = 0.0
     planned: bool = False
     """Whether opening it takes a planning task, on the control queue."""
@@ -84,6 +86,7 @@ def plan_of(stages: Sequence[AnyStage]) -> list[PlannedStage]:
             queue=stage.queue,
             attempts=stage.retry.attempts,
             timeout=stage.timeout,
+            within=stage.within,
             tolerated=stage.on_failure.tolerated,
             planned=stage.needs_planning,
             direct=stage.is_direct,

@@ -67,6 +67,8 @@ class Portrait:
             job_type=run.job_type,
             status=run.status,
             run=run.number,
+            priority=run.priority,
+            deadline=record.deadline,
             parameters=_inline(run.parameters),
             parameters_ref=run.parameters.ref,
             progress=self._progress(stages),
@@ -192,10 +194,21 @@ def job_type_view(job: type[JobBase]) -> JobTypeView:
         parameters=job.model_json_schema(),
         stages=plan_lines(job),
         schedule=job.schedules[0].cron if job.schedules else None,
-        concurrency=job.concurrency,
+        **_limits(job),
         priority=job.priority,
         reverses=None if job.reverses is None else job.reverses.job_type,
     )
+
+
+def _limits(job: type[JobBase]) -> dict[str, Any]:
+    turns = job.concurrency
+    return {
+        "concurrency": None if turns is None else str(turns),
+        "at_most": None if turns is None else turns.at_most,
+        "key_rate": None if turns is None or turns.rate is None else str(turns.rate),
+        "rate": None if job.rate is None else str(job.rate),
+        "timeout_seconds": None if job.timeout is None else job.timeout.total_seconds(),
+    }
 
 
 def plan_lines(job: type[JobBase]) -> list[PlanLine]:
@@ -210,6 +223,7 @@ def plan_lines(job: type[JobBase]) -> list[PlanLine]:
             queue=planned.queue,
             attempts=planned.attempts,
             timeout_seconds=planned.timeout.total_seconds(),
+            within_seconds=None if planned.within is None else planned.within.total_seconds(),
             tolerated=planned.tolerated,
             description=(stage.__doc__ or "").strip(),
         )

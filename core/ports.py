@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from core.admission import FREE, NOTHING_FIRST, Admissions, After, Terms
 from core.plan import PlannedStage
 from core.queues import QueueName
 from core.results import Failure
@@ -54,6 +55,8 @@ class NewRun:
     """Names this submission, so that repeating it after a lost reply finds its own run."""
     trace: str | None = None
     """The trace that the submission is part of, as a W3C traceparent."""
+    terms: Terms = FREE
+    after: After = NOTHING_FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,24 @@ class Turn(Protocol):
 
     @property
     def run(self) -> RunRow: ...
+    @property
+    def waits(self) -> bool:
+        """Whether the run is new and has to be let in before its stages open."""
+        ...
+
     def stages(self) -> Mapping[int, StageRow]: ...
     def close(self, stage: int, verdict: Verdict, tally: Tally) -> None: ...
     def skip(self, stage: int) -> None: ...
     def open(self, stage: int) -> None:
         """Write the stage's row and its first task: the only one, or the one that plans the others."""
+        ...
+
+    def is_overdue(self) -> bool:
+        """Whether the run has passed its time, now that its row is locked."""
+        ...
+
+    def expire(self, stage: int, why: TaskError) -> bool:
+        """Note once that a running stage has passed its time; False when that is noted, or no longer so."""
         ...
 
     def finish(
@@ -122,6 +138,8 @@ class Submission:
 
     run: RunRow
     is_new: bool
+    waits: bool = False
+    """Whether the new run has to be let in before its first stages open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +164,8 @@ class Repairs:
     cancelled: int = 0
     closed: int = 0
     sessions: int = 0
+    admitted: int = 0
+    expired: int = 0
     steered: int = 0
     """Tasks set aside by pauses, or made due after them."""
 
@@ -159,6 +179,8 @@ class Repairs:
             + self.cancelled
             + self.closed
             + self.sessions
+            + self.admitted
+            + self.expired
             + self.steered
         )
 
@@ -176,7 +198,7 @@ class Limits:
     chunk: int = 500
 
 
-class Store(Steering, Protocol):
+class Store(Steering, Admissions, Protocol):
     """The truth about jobs. Implemented by PostgreSQL, and by memory for tests of jobs."""
 
     # submitting and moving

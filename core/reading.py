@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from core.lines import LinesReader
 from core.plan import PlannedStage
 from core.ports import RunRow
 from core.queues import QueueName
@@ -46,6 +47,9 @@ class JobRecord:
     started_at: datetime | None
     finished_at: datetime | None
     events: int
+    waits: bool
+    """Whether the run has still to be let in."""
+    deadline: datetime | None
     stages: Sequence[StageRecord]
 
 
@@ -102,7 +106,7 @@ class FailingWebhook:
     reason: str | None
 
 
-class Reader(Protocol):
+class Reader(LinesReader, Protocol):
     """Reads what the machine wrote. Lists go by key, never by offset, so a page costs the same everywhere."""
 
     def jobs(self, wanted: JobFilter, before: int | None, limit: int) -> list[tuple[int, JobLine]]:

@@ -29,7 +29,11 @@ class Reconciler:
         began = time.monotonic()
         repairs = self.machine.store.repair(self.limits)
         repairs = replace(
-            repairs, closed=self.machine.repair_stages(), steered=self.control.repair()
+            repairs,
+            closed=self.machine.repair_stages(),
+            steered=self.control.repair(),
+            expired=self.machine.expire(),
+            admitted=self.machine.admitter.round(),
         )
         dead = self.queue.collect_dead()
         self.queue.relay()

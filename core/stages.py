@@ -125,6 +125,7 @@ class StageOptions(TypedDict, total=False):
 
     retry: Retry
     timeout: timedelta
+    within: timedelta
     queue: QueueName
     on_failure: OnFailure
     after: Sequence[AnyStage]
@@ -154,6 +155,7 @@ class Stage(Generic[J, P, R, V]):
         self.each = each
         self.retry = options.get("retry", Retry())
         self.timeout = options.get("timeout", minutes(10))
+        self.within = options.get("within")
         self.queue = options.get("queue", LIGHT)
         self.on_failure = options.get("on_failure", FAIL)
         self.after: tuple[AnyStage, ...] | None = (

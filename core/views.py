@@ -93,6 +93,17 @@ class JobError(ErrorView):
     task: str | None = None
 
 
+class WaitingView(View):
+    """Why a run has not been let in yet."""
+
+    reason: Literal["dependencies", "concurrency", "max_running", "rate", "turn"]
+    message: str
+    key: str | None = None
+    """The concurrency key it waits for."""
+    jobs: list[str] = []
+    """The jobs it waits for: those it comes after, or those that have the key."""
+
+
 class RunLine(View):
     """One run of a job."""
 
@@ -110,6 +121,8 @@ class JobLine(View):
     job_id: str
     job_type: str
     status: JobStatus
+    waiting: bool = False
+    """It has not been let in yet; its own page says why."""
     run: int
     parameters: Any
     """Left out (null) when they are long."""
@@ -129,6 +142,12 @@ class JobView(View):
     status: JobStatus
     run: int
     """Which run of the job this is; a job that failed or is forced runs again under the same id."""
+    priority: int = 0
+    """Runs of higher priority go first."""
+    waiting: WaitingView | None = None
+    """Why it has not been let in yet, while that is so."""
+    deadline: Moment | None = None
+    """When it must have ended, where its job type has a timeout."""
     parameters: Any
     parameters_ref: str | None = None
     """The blob that holds the parameters, when they are too large to stand here."""
@@ -308,6 +327,8 @@ class PlanLine(View):
     queue: QueueName
     attempts: int
     timeout_seconds: float
+    within_seconds: float | None
+    """How long the whole stage may take."""
     tolerated: float
     """The share of its tasks that may fail before the job does."""
     description: str
@@ -323,6 +344,15 @@ class JobTypeView(View):
     stages: list[PlanLine]
     schedule: str | None
     concurrency: str | None
+    """What makes the key: runs of equal key take turns."""
+    at_most: int | None
+    """How many runs of one key may run at once."""
+    key_rate: str | None
+    """How fast runs of one key may start."""
+    rate: str | None
+    """How fast runs may start, unless an operator says otherwise."""
+    timeout_seconds: float | None
+    """How long a whole run may take."""
     priority: int
     reverses: str | None
     """The job type that this one undoes."""

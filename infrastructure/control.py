@@ -38,8 +38,7 @@ class PostgresJobTurn:
         self._turns = [self.current]
 
     def begin(self, new: NewRun) -> PostgresTurn:
-        run = add_run(self.conn, new, self.current.run.number + 1)
-        turn = PostgresTurn(self.conn, run, self.writer)
+        turn = add_run(self.conn, new, self.current.run.number + 1, self.writer)
         self._turns.append(turn)
         return turn
 
@@ -196,6 +195,7 @@ class PostgresSteering:
             if conn.execute(sql("control/forget_job"), values).rowcount == 0:
                 return False
             conn.execute(sql("control/forget_stages"), values)
+            conn.execute(sql("admission/forget_dependencies"), values)
             conn.execute(sql("control/forget_runs"), values)
             return True
 

@@ -19,6 +19,7 @@ from core.views import EventView, JobLine, QueueView, RunLine, WorkerView
 from core.webhooks import OPENS_AFTER
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrations
+from infrastructure.reading_lines import LinesReading
 from infrastructure.rows import ERROR, PLAN, run_row
 
 STAGES: TypeAdapter[list[StageRecord]] = TypeAdapter(list[StageRecord])
@@ -27,7 +28,7 @@ RUN_COLUMNS = 10
 TASK_COLUMNS = 16
 
 
-class PostgresReader:
+class PostgresReader(LinesReading):
     """core.reading.Reader over a Database. Nothing here writes or waits for a lock."""
 
     def __init__(self, database: Database) -> None:
@@ -152,7 +153,9 @@ def _listing(status: TaskStatus | None) -> str:
 
 
 def _job(row: Sequence[Any]) -> JobRecord:
-    result, ref, error, created, started, finished, events, stages = row[RUN_COLUMNS:]
+    result, ref, error, created, started, finished, events, waits, deadline, stages = row[
+        RUN_COLUMNS:
+    ]
     return JobRecord(
         run=run_row(row[:RUN_COLUMNS]),
         result=Payload(result, ref),
@@ -161,6 +164,8 @@ def _job(row: Sequence[Any]) -> JobRecord:
         started_at=started,
         finished_at=finished,
         events=events,
+        waits=waits,
+        deadline=deadline,
         stages=STAGES.validate_json(stages) if stages else [],
     )
 

@@ -83,6 +83,14 @@ class Settings(BaseSettings):
     """Whether an operator may drop every job and begin anew."""
     grace_seconds: float = Field(default=8.0, ge=0)
     """How long running tasks may go on after SIGTERM before they are given back."""
+    max_requests: int = Field(default=32, ge=1, le=1000)
+    """How many requests a process works on at once; health checks are not counted."""
+    max_waiting_requests: int = Field(default=256, ge=0, le=10_000)
+    """How many further requests may wait in line; the others are told to come back (429)."""
+    request_patience_seconds: float = Field(default=5.0, gt=0, le=60)
+    """How long a request waits in line at most."""
+    max_streams: int = Field(default=200, ge=0, le=10_000)
+    """How many event streams a process keeps open."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """The largest request body that is accepted, in bytes."""
     max_upload_bytes: int = Field(default=5 * 1024**3, ge=0, le=400_000 * 1024**2)

@@ -18,6 +18,7 @@ from core.runs import needs_new_run
 from core.stages import Decision
 from core.states import StageStatus, Tally
 from core.tasks import Claim, Event, NewTask, Outcome, Payload, Released, TaskError, TaskKey, Wakeup
+from infrastructure.admission import Admitting
 from infrastructure.control import PostgresSteering
 from infrastructure.database import Statements, sql
 from infrastructure.joined import Joined
@@ -40,7 +41,7 @@ from infrastructure.writing import Writer
 BUCKET = 128
 
 
-class PostgresStore(Upkeep, PostgresSteering):
+class PostgresStore(Upkeep, PostgresSteering, Admitting):
     """core.ports.Store over a Database. Every method is one transaction, and safe to repeat."""
 
     def __init__(self, database: Statements, *, outbox: bool = False) -> None:
@@ -62,11 +63,12 @@ class PostgresStore(Upkeep, PostgresSteering):
                 current.request == new.request
                 or not needs_new_run(current.run, force=force, deleting=current.deleting)
             ):
-                yield Submission(current.run, is_new=current.request == new.request), None
+                again = current.request == new.request
+                yield Submission(current.run, is_new=again, waits=again), None
                 return
-            run = add_run(conn, new, 1 if current is None else current.run.number + 1)
-            turn = PostgresTurn(conn, run, self.writer)
-            yield Submission(run, is_new=True), turn
+            number = 1 if current is None else current.run.number + 1
+            turn = add_run(conn, new, number, self.writer)
+            yield Submission(turn.run, is_new=True, waits=turn.waits), turn
             turn.write_events()
 
     def run(self, run: int) -> RunRow:

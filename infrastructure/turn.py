@@ -16,6 +16,7 @@ from core.tasks import PLAN, Event, TaskError, TaskKey
 from infrastructure.database import sql
 from infrastructure.rows import PLAN as STAGES
 from infrastructure.rows import error_text, text
+from infrastructure.terms import add_dependencies, run_columns
 from infrastructure.writing import Writer
 
 ENDED = {
@@ -29,9 +30,12 @@ ENDED = {
 class PostgresTurn:
     """Writes into an open transaction. Events are kept and written last, in one statement."""
 
-    def __init__(self, conn: Connection[Any], run: RunRow, writer: Writer) -> None:
+    def __init__(
+        self, conn: Connection[Any], run: RunRow, writer: Writer, *, waits: bool = False
+    ) -> None:
         self.conn = conn
         self.run = run
+        self.waits = waits
         self.writer = writer
         self._events: list[Event] = []
 
@@ -88,15 +92,24 @@ class PostgresTurn:
             "run_id": self.run.run,
             "home": self.run.plan[last].home(self.run.run),
             "status": status,
-            "why": error_text(why),
             "last": last,
             "has_result": self.run.plan[last].shape is not Shape.FAN_OUT,
+            "why": error_text(why),
         }
         self.conn.execute(sql("jobs/finish_run"), values)
         self.record(Event(ENDED[status], data={"run": self.run.number, **(told or {})}))
         self.run = replace(self.run, status=status)
 
+    def is_overdue(self) -> bool:
+        row = self.conn.execute(sql("admission/is_overdue"), {"run_id": self.run.run}).fetchone()
+        return row is not None and bool(row[0])
+
+    def expire(self, stage: int, why: TaskError) -> bool:
+        values = {"run_id": self.run.run, "stage": stage, "error": error_text(why)}
+        return self.conn.execute(sql("admission/expire_stage"), values).rowcount == 1
+
     def move(self, status: JobStatus) -> None:
+        self.conn.execute(sql("admission/shift_deadlines"), {"run_id": self.run.run})
         self.conn.execute(sql("control/move_run"), {"run_id": self.run.run, "status": status})
         self.run = replace(self.run, status=status)
 
@@ -131,6 +144,7 @@ class PostgresTurn:
             "total": total,
             "attempts": planned.attempts,
             "timeout": planned.timeout,
+            "within": planned.within,
             "tolerated": planned.tolerated,
         }
         self.conn.execute(sql("stages/add_stage"), values)
@@ -153,7 +167,7 @@ class PostgresTurn:
             self.writer.wake(self.conn, [(TaskKey(self.run.run, stage, idx), 0, queue)])
 
 
-def add_run(conn: Connection[Any], new: NewRun, number: int) -> RunRow:
+def add_run(conn: Connection[Any], new: NewRun, number: int, writer: Writer) -> PostgresTurn:
     """Write down a job's next run, which stands for the job from now on."""
     values = {
         "job_id": new.job_id,
@@ -164,12 +178,15 @@ def add_run(conn: Connection[Any], new: NewRun, number: int) -> RunRow:
         "parameters": text(new.parameters.data),
         "parameters_ref": new.parameters.ref,
         "priority": new.priority,
+        **run_columns(new.terms, new.after),
     }
     row = conn.execute(sql("jobs/add_run"), values).fetchone()
     assert row is not None
     if new.trace is not None:
         conn.execute(sql("jobs/keep_trace"), {"run_id": row[0], "trace": new.trace})
-    return RunRow(
+    if new.after.jobs:
+        add_dependencies(conn, row[0], new.after)
+    run = RunRow(
         row[0],
         new.job_id,
         new.job_type,
@@ -179,3 +196,4 @@ def add_run(conn: Connection[Any], new: NewRun, number: int) -> RunRow:
         new.parameters,
         new.priority,
     )
+    return PostgresTurn(conn, run, writer, waits=not row[1])

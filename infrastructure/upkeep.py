@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,8 @@ from infrastructure.database import Statements, sql
 from infrastructure.rows import ERROR, key_columns
 from infrastructure.writing import Writer, due_rows
 
+TIDY_EVERY = 3_600.0
+
 
 class Upkeep:
     """Workers come and go here. Every repair is idempotent, takes a bounded chunk, and skips locked rows."""
@@ -23,6 +26,7 @@ class Upkeep:
         self.database = database
         self.writer = writer
         self._adopted = False
+        self._tidied = 0.0
 
     def begin_session(self, worker: Worker) -> None:
         self.database.execute("workers/begin_session", _session(worker))
@@ -82,6 +86,7 @@ class Upkeep:
                 republished = self._wake(conn, "repair/republish_tasks", values)
                 republished += self._adopt(conn, values)
             forgotten = conn.execute(sql("repair/forget_sessions"), values).rowcount
+            self._tidy(conn)
             crashpoint("repair.in_transaction")
             return Repairs(
                 requeued=requeued,
@@ -92,6 +97,12 @@ class Upkeep:
             )
 
         return self.database.run(act)
+
+    def _tidy(self, conn: Connection[Any]) -> None:
+        """Once an hour is often enough."""
+        if time.monotonic() - self._tidied > TIDY_EVERY:
+            conn.execute(sql("admission/forget_buckets"))
+            self._tidied = time.monotonic()
 
     def _take_back(self, conn: Connection[Any], values: dict[str, Any]) -> tuple[int, int]:
         rows = conn.execute(sql("repair/take_back_tasks"), values).fetchall()

@@ -309,6 +309,7 @@ def web_app(host: str | None = None) -> Any:
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
     from triggers.http.app import create_app  # noqa: PLC0415
+    from triggers.http.crowd import CrowdLimits  # noqa: PLC0415
     from triggers.http.health import scratch_disk  # noqa: PLC0415
     from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
@@ -342,6 +343,12 @@ def web_app(host: str | None = None) -> Any:
             development=given.development,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
+            crowd=CrowdLimits(
+                given.max_requests,
+                given.max_waiting_requests,
+                given.request_patience_seconds,
+                given.max_streams,
+            ),
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
             link_lasts=timedelta(minutes=given.link_minutes),
             grid_limits=GridLimits(cells=given.grid_cells),

@@ -15,7 +15,10 @@ from tests.support.interleave import Exploration, Trace, explore, pause
 
 EMPTY = ";".join(
     f"delete from app.{table}"
-    for table in ("jobs", "runs", "stages", "tasks", "events", "sessions", "outbox", "checkpoints")
+    for table in (
+        *("jobs", "runs", "stages", "tasks", "events", "sessions", "outbox", "checkpoints"),
+        *("dependencies", "limits", "buckets"),
+    )
 )
 READS = {sql("stages/is_done"), sql("workers/list_held")}
 

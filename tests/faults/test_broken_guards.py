@@ -4,6 +4,7 @@ import pytest
 
 from tests.faults import test_interleaved_control as control
 from tests.faults import test_interleaved_owners as owners
+from tests.faults import test_interleaved_turns as turns
 from tests.faults import test_interleavings as runs
 from tests.faults.stepped import Guard, Orders
 from tests.support.interleave import Broken
@@ -15,6 +16,10 @@ STAGE_FIRST = Guard(
     "stages/lock_stage",
     "pg_advisory_xact_lock(hashtextextended('coremachine.stage:' || %(run_id)s || ':' || %(stage)s, 0))",
     "from app.stages where run_id = %(run_id)s::bigint and stage = %(stage)s::smallint for update",
+)
+LOCKED_LANE = Guard("admission/lock_lane", "pg_advisory_xact_lock(", "(")
+WAITING = Guard(
+    "admission/admit_run", "and not admitted and finished_at is null and status = 'queued'"
 )
 OPPOSITE = "order by case when (select min(idx) from given) = 0 then job_id end, job_id desc for"
 RUNNING = "and s.status in ('expanding', 'open')"
@@ -62,6 +67,15 @@ GUARDS = {
     "the lock of a submission": (
         runs.test_a_job_is_forced_by_two_at_once,
         [Guard("jobs/lock_job", "pg_advisory_xact_lock(", "(")]),
+    "the locks of a turn": (
+        turns.test_an_end_beside_a_more_urgent_submission, [LOCKED_LANE]),
+    "the locks of a key that job types share": (
+        turns.test_two_job_types_that_share_a_key, [LOCKED_LANE]),
+    "the state of a run that is let in": (
+        turns.test_a_waiting_run_is_cancelled_while_its_turn_comes, [WAITING]),
+    "the time of a run, seen under its lock": (
+        turns.test_a_run_ends_in_the_moment_its_time_is_up,
+        [Guard("admission/is_overdue", "and finished_at is null")]),
     "the run's lock, for an operator": (
         control.test_cancel_against_complete, [STEERED_RUN, Guard("stages/get_closable", RUNNING), SWITCH]),
     "the job's lock, for two operators": (

@@ -16,6 +16,7 @@ from tests.support.services import fresh_database
 
 TABLES = (
     "jobs, runs, stages, tasks, checkpoints, events, sessions, outbox, quarantine, task_logs, "
+    "dependencies, limits, buckets, "
     "schedules, schedule_ticks, templates, template_uses, batches, batch_jobs, "
     "webhooks, webhook_secrets, deliveries, delivery_attempts"
 )

@@ -24,6 +24,7 @@ from core.worker import TaskRunner
 from infrastructure.database import Database
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.store import PostgresStore
+from tests.store import limited_jobs as limited
 from tests.store import sample_jobs as jobs
 
 SCHEDULED = {
@@ -84,7 +85,7 @@ class Desk:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.blobs = MemoryBlobs()
-        self.machine = CoreMachine(Registry.of(*jobs.ALL), store, self.blobs)
+        self.machine = CoreMachine(Registry.of(*jobs.ALL, *limited.ALL), store, self.blobs)
         self.control = Control(self.machine)
         self.worker = Worker(uuid4(), "here", 1, "test", tuple(QueueName))
         self.session = self.worker.session
@@ -100,8 +101,8 @@ class Desk:
         self.store.begin_session(worker)
         return worker
 
-    def submit(self, job: JobBase, *, force: bool = False) -> RunRow:
-        return self.machine.submit(job, force=force).run
+    def submit(self, job: JobBase, *, force: bool = False, **order: Any) -> RunRow:
+        return self.machine.submit(job, force=force, **order).run
 
     def claim(self, queue: QueueName = LIGHT, limit: int = 1000, session=None) -> list[Claim]:
         return self.store.claim_due(queue, session or self.session, limit)
@@ -231,6 +232,12 @@ class PostgresDesk(Desk):
         columns = ("deadline", "run_at", "published_at", "started_at", "finished_at")
         moved = ", ".join(f"{name} = {name} - make_interval(secs => %(by)s)" for name in columns)
         self.conn.execute(f"update tasks set {moved}", {"by": seconds})
+        for table, name in (
+            *(("runs", "deadline"), ("runs", "paused_at"), ("buckets", "at")),
+            *(("stages", "deadline"), ("stages", "opened_at")),
+        ):
+            moved = f"{name} = {name} - make_interval(secs => %s)"
+            self.conn.execute(f"update {table} set {moved}", [seconds])
         self.conn.execute("update outbox set at = at - make_interval(secs => %s)", [seconds])
         self.conn.execute("update sessions set seen = seen - make_interval(secs => %s)", [seconds])
         for table, names in SCHEDULED.items():

@@ -158,6 +158,17 @@ CORRUPTIONS = [
     ("I7", f"update jobs set events = events + 1 where run_id = {DONE}"),
     ("I7", f"update events set number = number + 1000 where run_id = {DONE}"),
     ("I7", f"delete from jobs where run_id = {DONE}"),
+    (
+        "I10",
+        f"update runs set key = 'k', terms = '{{\"at_most\": 0}}', status = 'processing', finished_at = null"
+        f" where run_id = {RUNS}",
+    ),
+    ("I10", f"update runs set admitted = false where run_id = {RUNS}"),
+    (
+        "I10",
+        "insert into events (job_id, number, run_id, what)"
+        f" select job_id, 900 + n, run_id, 'job_admitted' from runs, generate_series(1, 2) n where run_id = {RUNS}",
+    ),
     ("I9", f"update runs set status = 'failed' where run_id = {DONE}"),
     ("I9", f"update runs set status = 'processing', finished_at = null where run_id = {DONE}"),
     (

@@ -25,6 +25,7 @@ from triggers.http import (
     job_types,
     jobs,
     legacy,
+    limits,
     links,
     logs,
     metrics,
@@ -38,6 +39,7 @@ from triggers.http import (
     webhooks,
 )
 from triggers.http.access import Doorkeeper
+from triggers.http.crowd import Crowd
 from triggers.http.gate import Gate, admitted
 from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.ogc import routes as ogc
@@ -57,6 +59,7 @@ ROUTERS = (
     events.router,
     logs.router,
     job_types.router,
+    limits.router,
     schedules.router,
     templates.router,
     batches.router,
@@ -105,6 +108,7 @@ def create_app(services: Services) -> FastAPI:
         middleware=[
             Middleware(Correlated),
             Middleware(Watched, lambda: services.machine.watch),
+            Middleware(Crowd, services.crowd),
             Middleware(Gate, Doorkeeper(services.access, services.machine), services.audit),
             Middleware(
                 LimitedBody,

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
+from core.admission import HIGHEST, LOWEST
 from core.job import JobBase
 from core.portrait import plan_lines
 from core.ports import Submission
@@ -30,6 +31,7 @@ from triggers.http.services import TheInsights, TheMachine
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(description="64 hex digits, as the submission gave them.")]
+AfterId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 BODY = {
     "requestBody": {
         "description": "The parameters of the job; GET /api/job-types/{job_type} describes them.",
@@ -50,6 +52,8 @@ class Submitted(BaseModel):
     run: int
     is_new: bool
     """Whether this submission began the run."""
+    waits: bool
+    """Whether it has still to be let in; its status says what it waits for."""
     idempotent: bool
     """Whether the job existed already, so that nothing new was begun."""
     parameters: dict[str, Any]
@@ -106,13 +110,25 @@ def submit(
     response: Response,
     force: Annotated[bool, Query(description="Run a job again that has ended.")] = False,
     dry_run: Annotated[bool, Query(description="Check, and say what would happen.")] = False,
+    priority: Annotated[
+        int | None,
+        Query(ge=LOWEST, le=HIGHEST, description="Higher goes first; else the job type's."),
+    ] = None,
+    after: Annotated[
+        list[AfterId],
+        Query(max_length=100, description="Jobs that must have ended before this one starts."),
+    ] = [],  # noqa: B006 - FastAPI copies it
+    after_success: Annotated[bool, Query(description="They must have ended well.")] = False,
 ) -> Submitted | Preview:
     """Submit a job. Equal parameters find the job that already exists."""
     job = machine.parse(job_type, parameters)
     if dry_run:
         response.status_code = 200
         return _preview(job, insights.status_of(job.fingerprint))
-    return _submitted(job, machine.submit(job, force=force, by=actor))
+    submission = machine.submit(
+        job, force=force, priority=priority, after=after, after_success=after_success, by=actor
+    )
+    return _submitted(job, submission)
 
 
 @router.get("/status/{job_id}")
@@ -183,20 +199,26 @@ def result(job_id: JobId, insights: TheInsights) -> StreamingResponse:
 
 def _submitted(job: JobBase, submission: Submission) -> Submitted:
     run = submission.run
-    again = f"as run {run.number}" if run.number > 1 else "for the first time"
     return Submitted(
         job_id=run.job_id,
         job_type=run.job_type,
         status=run.status,
-        message=f"The job runs {again}."
-        if submission.is_new
-        else f"The job exists already; it is {run.status}. Nothing new was begun.",
+        message=_told(submission),
         run=run.number,
         is_new=submission.is_new,
+        waits=submission.waits,
         idempotent=not submission.is_new,
         parameters=job.model_dump(mode="json"),
         links=job_links(run.job_id),
     )
+
+
+def _told(submission: Submission) -> str:
+    run = submission.run
+    if not submission.is_new:
+        return f"The job exists already; it is {run.status}. Nothing new was begun."
+    again = f"as run {run.number}" if run.number > 1 else "for the first time"
+    return f"The job waits to run {again}." if submission.waits else f"The job runs {again}."
 
 
 def _preview(job: JobBase, status: JobStatus | None) -> Preview:

@@ -18,7 +18,6 @@ from core.errors import (
     CoreMachineError,
     InvalidParameters,
     MalformedBody,
-    ServiceUnavailable,
     UnknownProcess,
 )
 
@@ -26,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "2"
+COME_BACK = (429, 503)
+"""Answers that tell when to try again."""
 
 
 class MethodNotAllowed(CoreMachineError):
@@ -89,7 +90,7 @@ def problem(
         correlation_id=correlation_id,
         errors=_wrong(error),
     )
-    more = {"Retry-After": RETRY_AFTER} if isinstance(error, ServiceUnavailable) else {}
+    more = {"Retry-After": RETRY_AFTER} if error.status in COME_BACK else {}
     return JSONResponse(
         body.model_dump(), error.status, {**(headers or {}), **more}, media_type=MEDIA_TYPE
     )

@@ -78,6 +78,9 @@ GET     /api/jobs/{job_id}/events/stream                            reader
 GET     /api/jobs/{job_id}/logs                                     reader
 GET     /api/job-types                                              reader
 GET     /api/job-types/{job_type}                                   reader
+GET     /api/concurrency                                            reader
+GET     /api/limits/{job_type}                                      reader
+PUT     /api/limits/{job_type}                                      operator    store
 GET     /api/db/jobs                                                reader
 GET     /api/db/tasks/{job_id}                                      reader
 

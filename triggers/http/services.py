@@ -28,6 +28,7 @@ from core.templates import Templates
 from core.webhook_desk import WebhookDesk
 from services.storage.uploads import Rules
 from triggers.http.access import Access
+from triggers.http.crowd import CrowdLimits
 
 if TYPE_CHECKING:
     from services.tiles.opener import Opener
@@ -70,6 +71,8 @@ class Services:
     checks: Mapping[str, Probe] = field(default_factory=dict[str, Probe])
     """Further components whose health is shown; none of them is vital."""
     max_body_bytes: int = 1024 * 1024
+    crowd: CrowdLimits = field(default_factory=CrowdLimits)
+    """How many requests are served at once."""
     uploads: Rules = field(default_factory=Rules)
     """What may be uploaded."""
     link_lasts: timedelta = timedelta(hours=1)

@@ -1,6 +1,7 @@
 -- Newest first. Walks the runs backwards and keeps those that are current, so a page costs the same at any age.
 -- A job id's prefix is a range of ids, so it finds its place in the index under any collation.
-select r.run_id as id, r.job_id, r.job_type, r.number as run, r.status, r.created_at, r.started_at, r.finished_at,
+select r.run_id as id, r.job_id, r.job_type, r.number as run, r.status,
+       not r.admitted and r.finished_at is null as waiting, r.created_at, r.started_at, r.finished_at,
        case when pg_column_size(r.parameters) <= 2048 then r.parameters end as parameters,
        r.error ->> 'message' as error,
        jsonb_array_length(r.plan) as stages_total,

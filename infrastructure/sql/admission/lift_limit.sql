@@ -1,0 +1,1 @@
+delete from app.limits where job_type = %(job_type)s

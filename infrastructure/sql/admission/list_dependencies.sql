@@ -1,0 +1,1 @@
+select on_job from app.dependencies where run_id = %(run_id)s
