@@ -1,5 +1,6 @@
 """The orchestrator: jobs, stages, tasks, and the machine that moves them."""
 
+from core.admission import Concurrency
 from core.blobs import BlobRef
 from core.context import Context
 from core.decorators import fan_in, fan_out, gate, single
@@ -17,6 +18,7 @@ __all__ = [
     "BadInput",
     "BlobRef",
     "CatchUp",
+    "Concurrency",
     "Context",
     "Decision",
     "Failure",

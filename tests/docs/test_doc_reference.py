@@ -39,6 +39,15 @@ def files_of(*folders: str, ending: str = "py") -> list[Path]:
     return [file for folder in folders for file in sorted((ROOT / folder).rglob(f"*.{ending}"))]
 
 
+def pages_of(area: str) -> list[Page]:
+    """The reference of something, which may fill several pages."""
+    return [each for each in pages() if each.name.startswith(f"docs/reference/{area}")]
+
+
+def rows_of(area: str) -> list[list[str]]:
+    return [row for each in pages_of(area) for row in each.rows]
+
+
 # settings
 
 
@@ -52,7 +61,7 @@ def shown(default: Any) -> str:
 
 
 def test_every_setting_stands_with_its_default() -> None:
-    told = {row[0].strip("`"): row[1] for row in page("docs/reference/settings.md").rows}
+    told = {row[0].strip("`"): row[1] for row in rows_of("settings")}
     real = {
         env_name(name, field.validation_alias): shown(field.default)
         for name, field in Settings.model_fields.items()
@@ -93,13 +102,13 @@ def test_every_error_stands_with_its_code_status_and_whether_it_is_retried() -> 
         for e in tree(CoreMachineError)
         if e.__module__.partition(".")[0] in PACKAGES
     }
-    told = [tuple(row[:4]) for row in page("docs/reference/errors.md").rows if len(row) == 5]
+    told = [tuple(row[:4]) for row in rows_of("errors") if len(row) == 5]
     assert set(told) == real
     assert len(told) == len(real)
 
 
 def test_codes_without_a_class_are_those_that_tasks_really_get() -> None:
-    told = [row[0].strip("`") for row in page("docs/reference/errors.md").rows if len(row) == 3]
+    told = [row[0].strip("`") for row in rows_of("errors") if len(row) == 3]
     texts = [f.read_text() for f in files_of("core", "infrastructure")]
     texts += [f.read_text() for f in files_of("infrastructure", ending="sql")]
     for code in told:
@@ -119,17 +128,13 @@ def routes() -> set[str]:
     return {f"{m} {path}" for m, path in described | shown | {("GET", app.openapi_url)}}
 
 
-def http_pages() -> list[Page]:
-    return [each for each in pages() if each.name.startswith("docs/reference/http")]
-
-
 def test_every_route_stands_and_no_other() -> None:
-    told = [code for each in http_pages() for code in each.codes() if "/" in code]
+    told = [code for each in pages_of("http") for code in each.codes() if "/" in code]
     assert set(told) == routes()
 
 
 def test_every_route_has_an_example_of_itself() -> None:
-    for route, _, example in (row for each in http_pages() for row in each.rows if len(row) == 3):
+    for route, _, example in (row for each in pages_of("http") for row in each.rows if len(row) == 3):
         method, path = route.strip("`").split()
         pattern = re.sub(r"\\\{\w+\\\}", r"[^/?\\s\"`]+", re.escape(path))
         assert re.search(rf"\$URL{pattern}(?=[\s\"?`])", example), f"{route}: {example}"
