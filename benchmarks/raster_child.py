@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,12 +127,12 @@ def largest(folder: Path) -> Iterator[Callable[[], int]]:
 
 
 def _size(folder: Path) -> int:
+    """What goes away while it is looked at counts for nothing."""
     total = 0
-    for file in folder.rglob("*"):
-        try:
-            total += file.stat().st_blocks * 512
-        except FileNotFoundError:  # gone since it was listed
-            continue
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(place, name).stat().st_blocks * 512
     return total
 
 
