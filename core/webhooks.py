@@ -21,6 +21,7 @@ PING = "webhook.test"
 KINDS = frozenset(
     {
         "job.submitted",
+        "job.admitted",
         "job.started",
         "job.paused",
         "job.resumed",
@@ -32,6 +33,7 @@ KINDS = frozenset(
         "job.cancelled",
         "stage.opened",
         "stage.planned",
+        "stage.timed_out",
         "stage.closed",
         "stage.skipped",
         "stage.carried",

@@ -10,6 +10,7 @@ from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 
 if TYPE_CHECKING:
+    from triggers.http.crowd import CrowdLimits
     from triggers.wiring import Settings
 
 
@@ -18,6 +19,17 @@ def keeping(given: Settings) -> Keeping:
         jobs=None if given.keep_jobs_days is None else timedelta(days=given.keep_jobs_days),
         details=timedelta(days=given.keep_details_days),
         blobs=timedelta(hours=given.keep_temporary_hours),
+    )
+
+
+def crowd(given: Settings) -> CrowdLimits:
+    from triggers.http.crowd import CrowdLimits  # noqa: PLC0415 - only the web app needs it
+
+    return CrowdLimits(
+        given.max_requests,
+        given.max_waiting_requests,
+        given.request_patience_seconds,
+        given.max_streams,
     )
 
 

@@ -57,7 +57,7 @@ from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from triggers.chores import chores
-from triggers.configured import keeping, options
+from triggers.configured import crowd, keeping, options
 from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
@@ -309,7 +309,6 @@ def web_app(host: str | None = None) -> Any:
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
     from triggers.http.app import create_app  # noqa: PLC0415
-    from triggers.http.crowd import CrowdLimits  # noqa: PLC0415
     from triggers.http.health import scratch_disk  # noqa: PLC0415
     from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
@@ -343,12 +342,7 @@ def web_app(host: str | None = None) -> Any:
             development=given.development,
             checks={"scratch": scratch_disk(given.scratch)},
             max_body_bytes=given.max_body_bytes,
-            crowd=CrowdLimits(
-                given.max_requests,
-                given.max_waiting_requests,
-                given.request_patience_seconds,
-                given.max_streams,
-            ),
+            crowd=crowd(given),
             uploads=Rules(into=given.upload_targets(), largest=given.max_upload_bytes),
             link_lasts=timedelta(minutes=given.link_minutes),
             grid_limits=GridLimits(cells=given.grid_cells),

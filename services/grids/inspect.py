@@ -201,7 +201,8 @@ def _no_axis(arrays: dict[str, zarr.Array], what: str, ref: BlobRef) -> str:
 
 
 def _told(name: str, role: Role, array: zarr.Array, ref: BlobRef) -> Axis:
-    values = cells(array).astype("f8")
+    with np.errstate(invalid="ignore"):  # a damaged file may hold signalling NaNs
+        values = cells(array).astype("f8")
     steps = np.diff(values)
     if not np.isfinite(values).all() or not ((steps > 0).all() or (steps < 0).all()):
         raise BadInput(f"the coordinates {name} of {ref} do not rise or fall all the way")
