@@ -21,6 +21,7 @@ from core.errors import (
     ResultNotReady,
     TaskNotFound,
 )
+from core.glances import Glances
 from core.kept import Kept
 from core.lines import KeyPage, LimitView, limit_view, waiting_view
 from core.load import Load, Scales
@@ -60,7 +61,7 @@ class NoResult(Conflict):
     code = "no_result"
 
 
-class Insights:
+class Insights(Glances):
     """Answers for web pages, the API and the CLI alike. It keeps nothing but counts, for a moment."""
 
     def __init__(
@@ -72,7 +73,7 @@ class Insights:
         dead_after: float = 20.0,
         scales: Scales | None = None,
     ) -> None:
-        self.reader = reader
+        super().__init__(reader)
         self.registry = registry
         self.blobs = blobs
         self.values = Values(blobs)

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from core.lines import LinesReader
+from core.overview import OverviewReader
 from core.plan import PlannedStage
 from core.ports import RunRow
 from core.queues import QueueName
@@ -94,6 +95,8 @@ class JobFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     prefix: str | None = None
+    text: str | None = None
+    """Stands in the parameters, the job type or the error, in whatever case; of the newest 10,000 jobs only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class FailingWebhook:
     reason: str | None
 
 
-class Reader(LinesReader, Protocol):
+class Reader(LinesReader, OverviewReader, Protocol):
     """Reads what the machine wrote. Lists go by key, never by offset, so a page costs the same everywhere."""
 
     def jobs(self, wanted: JobFilter, before: int | None, limit: int) -> list[tuple[int, JobLine]]:

@@ -20,6 +20,7 @@ from core.webhooks import OPENS_AFTER
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrations
 from infrastructure.reading_lines import LinesReading
+from infrastructure.reading_overview import OverviewReading
 from infrastructure.rows import ERROR, PLAN, run_row
 
 STAGES: TypeAdapter[list[StageRecord]] = TypeAdapter(list[StageRecord])
@@ -28,7 +29,7 @@ RUN_COLUMNS = 10
 TASK_COLUMNS = 16
 
 
-class PostgresReader(LinesReading):
+class PostgresReader(LinesReading, OverviewReading):
     """core.reading.Reader over a Database. Nothing here writes or waits for a lock."""
 
     def __init__(self, database: Database) -> None:
@@ -43,8 +44,10 @@ class PostgresReader(LinesReading):
             "created_after": wanted.created_after,
             "created_before": wanted.created_before,
             "prefix": wanted.prefix,
+            "text": wanted.text,
         }
-        rows = self._dicts("insights/list_jobs", values)
+        name = "insights/list_jobs" if wanted.text is None else "insights/search_jobs"
+        rows = self._dicts(name, values)
         return [
             (row.pop("id"), JobLine.model_validate(row | {"parameters": _json(row["parameters"])}))
             for row in rows

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from core.housekeeping import Keeping
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 
 if TYPE_CHECKING:
     from triggers.http.crowd import CrowdLimits
+    from triggers.http.services import SettingLine
     from triggers.wiring import Settings
 
 
@@ -49,3 +52,16 @@ def options(given: Settings) -> tuple[object, ...]:
         scratch=given.scratch,
     )
     return (raster,)
+
+
+def told(given: Settings) -> list[SettingLine]:
+    """Every setting under its name in the environment. Of a secret it tells whether it is set."""
+    from triggers.http.services import SettingLine  # noqa: PLC0415 - nor for this
+
+    lines: list[SettingLine] = []
+    for name, field in type(given).model_fields.items():
+        value, alias = getattr(given, name), field.validation_alias
+        shown = "set" if isinstance(value, SecretStr) else "" if value is None else str(value)
+        named = alias if isinstance(alias, str) else f"CM_{name.upper()}"
+        lines.append(SettingLine(named, shown, is_default=value == field.default))
+    return lines

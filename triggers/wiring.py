@@ -57,7 +57,7 @@ from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from triggers.chores import chores
-from triggers.configured import crowd, keeping, options
+from triggers.configured import crowd, keeping, options, told
 from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
@@ -351,6 +351,7 @@ def web_app(host: str | None = None) -> Any:
             tile_rasters=given.tile_rasters,
             task_logs=services.observability.logs,
             exposition=services.observability.meter.exposition,
+            settings=told(given),
         )
     )
 

@@ -86,6 +86,13 @@ install_gdal() {
         || echo "setup: no gdal-bin to be had; benchmarks of rasters will leave out gdal_translate"
 }
 
+# Only the tests of the pages ask for it; they are skipped without.
+install_chromium() {
+    command -v chromium >/dev/null || [[ $EUID -ne 0 ]] \
+        || apt-get install -qq -y --no-install-recommends chromium >/dev/null 2>&1 \
+        || echo "setup: no chromium to be had; tests that look at pages in a browser will be skipped"
+}
+
 # .venv/bin/coremachine is a link and no installed package: it always runs the code of this checkout.
 link_command() {
     ln -sfn ../../bin/coremachine .venv/bin/coremachine
@@ -103,6 +110,7 @@ fi
 trap wait EXIT  # whatever happens, npm is not left half-way
 install_faketime
 install_gdal
+install_chromium
 install_node_packages &
 install_python_packages
 wait $!

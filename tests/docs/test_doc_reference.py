@@ -25,6 +25,7 @@ from tests.docs.pages import CODE, ROOT, Page, moves_in, page, pages
 from triggers.http import docs
 from triggers.http.app import create_app
 from triggers.http.services import Services
+from triggers.pages import routers as pages_of_the_web
 
 PACKAGES = ("core", "jobs", "services", "infrastructure", "triggers")
 NAMED_RUNNABLE = {
@@ -124,7 +125,8 @@ def routes() -> set[str]:
     described = {
         (m.upper(), path) for path, methods in app.openapi()["paths"].items() for m in methods
     }
-    shown = {(m, route.path) for route in docs.router.routes for m in route.methods}
+    seen = [docs.router, *pages_of_the_web.ROUTERS]
+    shown = {(m, route.path) for router in seen for route in router.routes for m in route.methods}
     return {f"{m} {path}" for m, path in described | shown | {("GET", app.openapi_url)}}
 
 

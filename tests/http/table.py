@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from triggers.http import docs, tiles
 from triggers.http.app import ROUTERS
+from triggers.pages import routers
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,12 @@ def operations() -> list[Operation]:
 
 
 def pages() -> list[Operation]:
-    """The documentation pages, which describe themselves to nobody."""
-    return _operations(docs.router.routes)
+    """The documentation and the pages, which describe themselves to nobody."""
+    return _operations([*docs.router.routes, *page_routes()])
+
+
+def page_routes() -> list:
+    return [route for router in routers.ROUTERS for route in router.routes]
 
 
 def _operations(routes: list) -> list[Operation]:

@@ -72,6 +72,10 @@ def test_only_these_are_open_to_everybody() -> None:
         "GET /api/interface/redoc",
         "GET /api/interface/assets/{name}",
         "GET /api/whoami",
+        "GET /assets/{version}/{name}",
+        "GET /sign-in",
+        "POST /sign-in",
+        "POST /sign-out",
     }
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.http.house import House, serving
-from tests.http.table import Operation, operations, pages
+from tests.http.table import Operation, operations, page_routes, pages
 from triggers.http.app import WebApp
 
 SAMPLES = {
@@ -32,6 +32,7 @@ SAMPLES = {
     "search": "ab",
     "webhook_id": "5b0e2a64-6a0d-4a3c-9d54-0d5b6a2f8a10",
     "delivery": "17",
+    "version": "0",
     "tileMatrixSetId": "WebMercatorQuad",
     "format": "png",
     **dict.fromkeys(("z", "x", "y", "lon", "lat", "minx", "miny"), "0"),
@@ -68,7 +69,9 @@ def test_no_route_begins_with_what_the_functions_host_keeps_for_itself() -> None
     """R46."""
     paths = [operation.path for operation in operations() + pages()]
     assert paths
-    assert {path for path in paths if not path.startswith("/api/")} == {"/metrics"}
+    ours = {route.path_format for route in page_routes()}
+    assert {path for path in paths if not path.startswith("/api/")} == {"/metrics"} | ours
+    assert not [path for path in ours if path.startswith(("/admin", "/runtime", "/api"))]
     assert not [path for path in paths if path.startswith(("/api/admin", "/api/runtime"))]
 
 

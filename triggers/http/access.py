@@ -23,6 +23,14 @@ from core.machine import CoreMachine
 from core.rates import MOST, Buckets
 from triggers.http.loopback import refuse_foreign, refuse_other_sites
 from triggers.http.roles import Open, Rule
+from triggers.http.sessions import (
+    READING,
+    SESSION,
+    TOKEN,
+    cookie_in,
+    refuse_foreign_page,
+    refuse_wrong_token,
+)
 from triggers.listening import Mode
 
 LONGEST = 16 * 1024
@@ -97,14 +105,15 @@ class Doorkeeper:
             return self._unknown(asked)
         if self.mode is Mode.UNDECIDED:
             raise IdentityNotConfigured
-        if (credential := credential_in(asked.headers)) is None:
+        credential = credential_in(asked.headers) or _kept(asked, rule)
+        if credential is None:
             self._unknown(asked)
             if rule.needs is Open.ANYONE:
                 return NOBODY
             raise Unauthenticated(
                 "Say who you are: X-API-Key: cm_..., or Authorization: Bearer with a key or a token."
             )
-        actor = await self._identified(credential, asked)
+        actor = await self.recognise(credential, asked.client)
         _spend(self._callers, actor.key)
         self._check(actor, rule, asked.parameters)
         return actor
@@ -113,9 +122,17 @@ class Doorkeeper:
         _spend(self._addresses, address_of(asked.client))
         return NOBODY
 
-    async def _identified(self, credential: str, asked: Asked) -> Actor:
+    def permits(self, actor: Actor, rule: Rule, parameters: Mapping[str, str]) -> bool:
+        """Whether this caller may use that route: pages offer nothing else."""
+        try:
+            self._check(actor, rule, parameters)
+        except Forbidden:
+            return False
+        return True
+
+    async def recognise(self, credential: str, client: str) -> Actor:
         """An address that has guessed too often is not listened to, but for credentials that were good before."""
-        address, digest = address_of(asked.client), hashlib.sha256(credential.encode()).digest()
+        address, digest = address_of(client), hashlib.sha256(credential.encode()).digest()
         if digest not in self._good and (seconds := self._failures.wait(address)):
             raise RateLimited("Too many credentials from there were not good.", seconds)
         try:
@@ -159,6 +176,19 @@ class Doorkeeper:
         if name not in allowed:
             types = ", ".join(sorted(allowed))
             raise Forbidden(f"This key is for submitting jobs of these types only: {types}.")
+
+
+def _kept(asked: Asked, rule: Rule) -> str | None:
+    """The credential that a browser keeps. It sends it by itself, so a change needs proof that a page of ours asked.
+
+    Forms of pages prove it in a field, which their routes look at.
+    """
+    credential = cookie_in(asked.headers, SESSION)
+    if credential is not None and asked.method not in READING:
+        refuse_foreign_page(asked.headers)
+        if not rule.is_page:
+            refuse_wrong_token(asked.headers.get(TOKEN.lower()), asked.headers)
+    return credential
 
 
 def credential_in(headers: Mapping[str, str]) -> str | None:

@@ -48,6 +48,9 @@ from triggers.http.requests import only_described
 from triggers.http.roles import secured
 from triggers.http.services import Services
 from triggers.http.watched import Watched
+from triggers.pages import routers as pages
+from triggers.pages.faces import Faces
+from triggers.pages.page import genuine
 
 DESCRIPTION = """Submit geospatial jobs, follow them, and read what they gave.
 
@@ -95,6 +98,7 @@ class WebApp(FastAPI):
 
 def create_app(services: Services) -> FastAPI:
     """The app over these services. Nothing is connected until the first request needs it."""
+    doorkeeper = Doorkeeper(services.access, services.machine)
     app = WebApp(
         title="CoreMachine",
         description=DESCRIPTION,
@@ -106,10 +110,11 @@ def create_app(services: Services) -> FastAPI:
         lifespan=_lifespan,
         generate_unique_id_function=_operation_id,
         middleware=[
+            Middleware(Faces),
             Middleware(Correlated),
             Middleware(Watched, lambda: services.machine.watch),
             Middleware(Crowd, services.crowd),
-            Middleware(Gate, Doorkeeper(services.access, services.machine), services.audit),
+            Middleware(Gate, doorkeeper, services.audit),
             Middleware(
                 LimitedBody,
                 services.max_body_bytes,
@@ -118,6 +123,7 @@ def create_app(services: Services) -> FastAPI:
         ],
     )
     app.state.services = services
+    app.state.doorkeeper = doorkeeper
     app.state.checkup = health.checkup(services)
     app.state.upload_slots = uploads.slots()
     for router in [*ROUTERS, *_tiles(app, services)]:
@@ -125,6 +131,8 @@ def create_app(services: Services) -> FastAPI:
             router, dependencies=[Depends(admitted), Depends(only_described)], responses=ANY_PROBLEM
         )
     app.include_router(docs.router, dependencies=[Depends(admitted)])
+    for router in pages.ROUTERS:
+        app.include_router(router, dependencies=[Depends(admitted), Depends(genuine)])
     stac.join(app)
     speak_problems(app)
     return app

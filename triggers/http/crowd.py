@@ -13,7 +13,7 @@ from triggers.http.problems import problem
 
 ALWAYS = frozenset({"/api/livez", "/api/readyz", "/api/health", "/api/metrics", "/metrics"})
 """Whoever watches over this process must hear from it when it is busiest."""
-STREAMS = re.compile(r"/api/jobs/[^/]+/events/stream")
+STREAMS = re.compile(r"/api/(jobs/[^/]+/events|status)/stream")
 SELF_LIMITED = re.compile(r"/api/storage/uploads?(/.*)?")
 """Slow by nature, and limited where they are received."""
 

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from core.admission import HIGHEST, LOWEST
 from core.job import JobBase
+from core.overview import Timeline
 from core.portrait import plan_lines
 from core.ports import Submission
 from core.reading import JobFilter
@@ -149,11 +150,16 @@ def jobs(
     prefix: Annotated[
         str | None, Query(pattern="^[0-9a-f]{1,64}$", description="How the job id begins.")
     ] = None,
+    text: Annotated[
+        str | None,
+        Query(min_length=1, max_length=200, description="Stands in parameters, type or error."),
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> JobList:
     """The jobs there are, newest first."""
-    wanted = JobFilter(status, job_type, later(created_after, hours), created_before, prefix)
+    after = later(created_after, hours)
+    wanted = JobFilter(status, job_type, after, created_before, prefix, text)
     page = insights.jobs(wanted, cursor, limit)
     return JobList(**dict(page), links=page_links(request, page.next))
 
@@ -185,6 +191,17 @@ def task(
 ) -> TaskDetail:
     """One task, with what it was given and what it gave."""
     return insights.task(job_id, task_id, verbose=verbose)
+
+
+@router.get("/{job_id}/timeline")
+def timeline(
+    job_id: JobId,
+    insights: TheInsights,
+    begin: Annotated[AwareDatetime | None, Query(description="When the run began.")] = None,
+    end: Annotated[AwareDatetime | None, Query(description="When it ended, or now.")] = None,
+) -> Timeline:
+    """When tasks were under way, stage by stage, in 120 slices of time; one by one where they are 200 or fewer."""
+    return insights.timeline(job_id, begin, end)
 
 
 @router.get(

@@ -35,11 +35,11 @@ async def json_object(request: Request) -> dict[str, Any]:
         raise MalformedBody('The body must be a JSON object, like {"n": 5}.')
     parameters = cast(dict[str, Any], value)
     if NUL.search(body):
-        _refuse_nul(parameters)
+        refuse_nul(parameters)
     return parameters
 
 
-def _refuse_nul(parameters: dict[str, Any]) -> None:
+def refuse_nul(parameters: dict[str, Any]) -> None:
     """The database keeps every character but this one."""
     wrong = [name for name, given in parameters.items() if "\0" in _characters([name, given])]
     if wrong:

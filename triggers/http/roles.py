@@ -40,6 +40,11 @@ class Rule:
         return None if self.audit in (EVENT, STORE, NOTHING) else self.audit
 
     @property
+    def is_page(self) -> bool:
+        """Whether people look at it in a browser."""
+        return not self.path.startswith("/api/") and self.path != "/metrics"
+
+    @property
     def is_free(self) -> bool:
         """Whether a key that is limited to some job types may use it whatever they are."""
         return self.needs in (Role.READER, *Open) or self.path.startswith("/api/storage/")
@@ -51,12 +56,42 @@ GET     /api/livez                                                  public
 GET     /api/readyz                                                 public
 GET     /api/health                                                 anyone
 GET     /api/status/deep                                            reader
+GET     /api/status/throughput                                      reader
+GET     /api/status/stream                                          reader
 GET     /metrics                                                    reader
 GET     /api/metrics                                                reader
 GET     /api/openapi.json                                           public
 GET     /api/interface/swagger                                      public
 GET     /api/interface/redoc                                        public
 GET     /api/interface/assets/{name}                                public
+
+# Pages. What their buttons do goes to the API's own routes, which ask for their own roles.
+GET     /                                                           reader
+GET     /assets/{version}/{name}                                    public
+GET     /sign-in                                                    public
+POST    /sign-in                                                    public      -
+POST    /sign-out                                                   public      -
+GET     /status                                                     reader
+GET     /jobs                                                       reader
+GET     /jobs/{job_id}                                              reader
+GET     /jobs/{job_id}/timeline                                     reader
+GET     /jobs/{job_id}/tasks                                        reader
+GET     /jobs/{job_id}/tasks/{task_id}                              reader
+GET     /jobs/{job_id}/events                                       reader
+GET     /jobs/{job_id}/logs                                         reader
+GET     /submit                                                     reader
+GET     /submit/{job_type}                                          reader
+POST    /submit/{job_type}                                          submitter   event
+POST    /submit/{job_type}/check                                    submitter   -
+GET     /pick/blobs                                                 reader
+GET     /operate                                                    operator
+GET     /operate/workers                                            reader
+GET     /operate/schedules                                          reader
+GET     /operate/webhooks                                           operator
+GET     /operate/database                                           operator
+GET     /operate/settings                                           operator
+GET     /operate/keys                                               operator
+GET     /operate/audit                                              operator
 
 # Identity
 GET     /api/whoami                                                 known
@@ -76,6 +111,8 @@ GET     /api/jobs/{job_id}/result                                   reader
 GET     /api/jobs/{job_id}/events                                   reader
 GET     /api/jobs/{job_id}/events/stream                            reader
 GET     /api/jobs/{job_id}/logs                                     reader
+GET     /api/jobs/{job_id}/timeline                                 reader
+GET     /api/gates                                                  reader
 GET     /api/job-types                                              reader
 GET     /api/job-types/{job_type}                                   reader
 GET     /api/concurrency                                            reader

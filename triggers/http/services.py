@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -33,6 +33,16 @@ from triggers.http.crowd import CrowdLimits
 if TYPE_CHECKING:
     from services.tiles.opener import Opener
 from services.grids.models import GridLimits
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLine:
+    """A setting as it may be shown."""
+
+    name: str
+    value: str
+    is_default: bool
+
 
 Probe = Callable[[], str]
 """Says how a component is doing, or raises."""
@@ -93,6 +103,8 @@ class Services:
     """What tasks wrote to their logs."""
     exposition: Callable[[str], tuple[bytes, str]] | None = None
     """The metrics, in a format that an Accept header names, and that format's content type."""
+    settings: Sequence[SettingLine] = ()
+    """What this process was told, without secrets."""
     rasters: Opener | None = None
     """How rasters are opened; by signed links to `blobs` unless told otherwise."""
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from core.errors import ServiceUnavailable
+from core.overview import GateList, Throughput
 from core.views import DeepStatus
+from triggers.http.events import EVENT_STREAM, HEADERS
 from triggers.http.health import Checkup, Health, Verdict
+from triggers.http.pulse import Listener
 from triggers.http.services import TheInsights, TheServices
 
 router = APIRouter(prefix="/api", tags=["status"])
@@ -61,3 +65,26 @@ def health(checkup: TheCheckup, request: Request, response: Response) -> Health:
 def deep(insights: TheInsights) -> DeepStatus:
     """Queues, workers, failures of the last hour, and what someone should look at."""
     return insights.deep()
+
+
+@router.get("/status/throughput")
+def throughput(insights: TheInsights) -> Throughput:
+    """Jobs that ended in the last hour, minute by minute, and the share that failed."""
+    return insights.throughput()
+
+
+@router.get(
+    "/status/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {EVENT_STREAM: {}}, "description": "Server-Sent Events."}},
+)
+def status_stream(services: TheServices) -> StreamingResponse:
+    """Tells whenever something has happened to any job, queue or worker (Server-Sent Events); at first how it is now."""
+    listener = Listener(services.insights, services.poll_every)
+    return StreamingResponse(listener.listen(), headers=HEADERS, media_type=EVENT_STREAM)
+
+
+@router.get("/gates")
+def gates(insights: TheInsights) -> GateList:
+    """The gates that wait for a person, the longest first; 200 at most."""
+    return GateList(gates=insights.gates())

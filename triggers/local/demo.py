@@ -34,7 +34,7 @@ def main(base_url: str) -> int:
         return 1
     _show(job, base_url)
     console.print(f"job          {base_url}/api/jobs/status/{job.job_id}")
-    console.print(f"open         {base_url}/api/interface/swagger", style="bold")
+    console.print(f"open         {base_url}/", style="bold")
     return 0 if job.status is JobStatus.COMPLETED else 1
 
 

@@ -1,0 +1,1 @@
+select max(at) from app.events

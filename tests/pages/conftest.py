@@ -1,0 +1,93 @@
+"""The pages over a fresh database, with a worker that runs what is submitted."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from core.guard import UrlRules
+from core.housekeeper import Housekeeper
+from core.housekeeping import Keeping
+from core.memory_blobs import MemoryBlobs
+from core.registry import Registry
+from core.removal import Removal
+from core.webhook_desk import WebhookDesk
+from infrastructure.calling import GuardedCaller
+from infrastructure.mailroom import PostgresMailroom
+from infrastructure.steward import PostgresSteward
+from tests.http.house import House, house_of, serving
+from tests.pages.sample_jobs import JOBS
+from tests.support.services import fresh_database
+from triggers.http.app import WebApp
+from triggers.http.services import SettingLine
+from triggers.local.postgres import PostgresServer
+
+MODULES = Path(__file__).parents[2] / "node_modules"
+
+
+def app_of(house: House, **more: object) -> WebApp:
+    desk = WebhookDesk(
+        PostgresMailroom(house.database), GuardedCaller(UrlRules()), house.machine.registry
+    )
+    steward = PostgresSteward(house.database)
+    housekeeper = Housekeeper(steward, house.blobs, Removal(house.machine), Keeping())
+    settings = (SettingLine("CM_BATCH", "500", is_default=True),)
+    return house.app(
+        **{
+            "static_folder": MODULES,
+            "tiles": False,
+            "webhooks": desk,
+            "housekeeper": housekeeper,
+            "settings": settings,
+            **more,
+        }
+    )
+
+
+@contextmanager
+def working(house: House) -> Iterator[None]:
+    """A thread that runs what is due."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.02):
+            house.work()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[House]:
+    with (
+        fresh_database(postgres_server, postgres_admin) as dsn,
+        house_of(dsn, Registry.of(*JOBS)) as house,
+        working(house),
+    ):
+        yield house
+
+
+@pytest.fixture(scope="session")
+def url(house: House) -> Iterator[str]:
+    with serving(app_of(house)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def blobs(house: House) -> MemoryBlobs:
+    return house.blobs
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=30, headers={"Accept": "text/html"}) as client:
+        yield client

@@ -1,0 +1,185 @@
+"""People's journeys through the pages, in Chromium, with axe beside them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.http.house import House
+from tests.pages.catalogued import fill
+from tests.pages.conftest import MODULES
+from tests.pages.sample_jobs import MENDED, Fragile, Reviewed, Survey
+from tests.support.browser import DESKTOP, PHONE, chromium
+from tests.support.waiting import eventually
+
+AXE = MODULES / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LOOKS = {
+    "desktop-light": (DESKTOP, "light"),
+    "desktop-dark": (DESKTOP, "dark"),
+    "phone-light": (PHONE, "light"),
+    "phone-dark": (PHONE, "dark"),
+}
+expect.set_options(timeout=30_000)
+pytestmark = pytest.mark.skipif(
+    not AXE.exists(), reason="run make setup to install the pages' packages"
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """A window in which nothing may go wrong unnoticed."""
+    with browser.new_context(base_url=url, viewport=DESKTOP) as context:
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        page.set_default_timeout(60_000)
+        yield page
+        assert wrong == []
+
+
+def ended(house: House, job_id: str) -> str:
+    eventually(lambda: house.insights.job(job_id).status.is_final, 30)
+    return job_id
+
+
+def waiting(house: House, job_id: str) -> str:
+    eventually(lambda: any(gate.job_id == job_id for gate in house.insights.gates()), 30)
+    return job_id
+
+
+def test_an_analyst_submits_a_job_and_watches_it_finish(page: Page, house: House) -> None:
+    page.goto("/submit")
+    page.get_by_role("link", name="survey").click()
+    expect(page.locator("#checked")).to_contain_text("Not yet")
+    page.get_by_label("area").fill("the lake")
+    expect(page.locator("#checked")).to_contain_text("Ready")
+    page.get_by_role("button", name="Submit", exact=True).click()
+    expect(page.locator(".head .status")).to_have_text("completed")
+    expect(page.get_by_role("heading", name="Result")).to_be_visible()
+    expect(page.locator("#times .band")).to_have_count(2)
+
+
+def test_a_failed_job_is_tried_again_from_the_status_page(page: Page, house: House) -> None:
+    MENDED.clear()
+    job_id = ended(house, house.submit(Fragile(name="bridge")))
+    page.goto("/status")
+    row = page.locator(f"#job-{job_id}")
+    expect(row).to_contain_text("bridge is not mended yet")
+    MENDED.set()
+    row.get_by_role("button", name="Retry").click()
+    page.mouse.move(0, 0)  # lists stand still while somebody points at them
+    expect(row.locator(".status")).to_have_text("completed")
+
+
+def test_a_reviewer_finds_the_gate_at_home_and_approves(page: Page, house: House) -> None:
+    job_id = waiting(house, house.submit(Reviewed(name="Ada")))
+    page.goto("/")
+    page.locator(f'.need a[href="/jobs/{job_id}"]').click()
+    expect(page.locator(".wait")).to_contain_text("Is Ada good?")
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_label("A note (others will read it)").fill("fine")
+    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    expect(page.locator(".head .status")).to_have_text("completed")
+    assert house.insights.job(job_id).result == "Ada, by anonymous"
+
+
+def test_a_list_stands_still_under_the_pointer(page: Page, house: House) -> None:
+    ended(house, house.submit(Survey(area="first")))
+    page.goto("/jobs")
+    rows = page.locator("tbody tr")
+    rows.first.hover()
+    before = rows.first.get_attribute("id")
+    ended(house, house.submit(Survey(area="second")))
+    page.wait_for_timeout(1_500)  # as long as news would take to arrive
+    assert rows.first.get_attribute("id") == before
+    page.mouse.move(0, 0)
+    expect(rows.first).not_to_have_id(before or "")
+
+
+def test_a_blob_is_dropped_and_taken(page: Page, house: House, tmp_path: Path) -> None:
+    page.goto("/submit/survey")
+    page.get_by_text("more, which may be left as they are").click()
+    (tmp_path / "dem<b>.tif").write_bytes(b"12345")
+    page.locator("#drop-file").set_input_files(tmp_path / "dem<b>.tif")
+    expect(page.get_by_label("source", exact=True)).to_have_value("bronze/uploads/dem<b>.tif")
+    expect(page.locator("#checked")).to_contain_text("Not yet")
+    page.get_by_role("button", name="Pick…").click()
+    page.locator("#picker").get_by_label("Container").select_option("bronze-uploads")
+    page.get_by_role("button", name="dem<b>.tif").click()
+    page.get_by_label("area").fill("dropped")
+    expect(page.locator("#checked")).to_contain_text("5 B to read")
+
+
+def test_everything_can_be_reached_with_the_keyboard(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_light_and_dark_are_remembered(page: Page) -> None:
+    page.goto("/status")
+    page.get_by_role("button", name="Change between light and dark").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.goto("/jobs")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 26)"
+
+
+@pytest.fixture(scope="session")
+def addresses(house: House) -> list[str]:
+    """One of every kind of page, none of them empty."""
+    fill(house.catalog)
+    MENDED.clear()
+    good = ended(house, house.submit(Survey(area="<b>walk</b>", parts=3)))
+    bad = ended(house, house.submit(Fragile(name="walk" * 300)))
+    gate = waiting(house, house.submit(Reviewed(name="walk")))
+    task = house.insights.tasks(bad).tasks[0].task_id
+    parts = [f"/jobs/{good}{part}" for part in ("", "/tasks", "/events", "/logs", "/timeline")]
+    tabs = ["workers", "schedules", "webhooks", "database", "settings", "keys", "audit"]
+    return [
+        *("/", "/status", "/jobs", "/submit", "/submit/survey", "/sign-in", "/nowhere", "/operate"),
+        *parts,
+        *(f"/jobs/{each}" for each in (bad, gate, f"{bad}/tasks/{task}")),
+        *(f"/operate/{tab}" for tab in tabs),
+    ]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_page_keeps_anybody_out(
+    browser: Browser, url: str, addresses: list[str], look: str
+) -> None:
+    """WCAG 2.2 AA by axe on every page; nothing is wider than its window."""
+    size, scheme = LOOKS[look]
+    found: dict[str, object] = {}
+    with browser.new_context(base_url=url, viewport=size, color_scheme=scheme) as context:
+        page = context.new_page()
+        for address in addresses:
+            page.goto(address, wait_until="load")
+            page.evaluate(AXE.read_text())
+            run = f"axe.run(document, {{runOnly: {RULES!r}, resultTypes: ['violations']}})"
+            told = page.evaluate(f"async () => (await {run}).violations")
+            if told:
+                found[address] = [(each["id"], each["nodes"][0]["html"][:200]) for each in told]
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            if wide > size["width"]:
+                found[f"{address} is wide"] = wide
+    assert found == {}
+
+
+def test_the_map_shows_the_newest_datasets(page: Page, house: House) -> None:
+    fill(house.catalog)
+    page.goto("/")
+    expect(page.locator("[data-map][data-ready]")).to_be_visible()
+    expect(page.locator(".maplibregl-canvas")).to_be_visible()
+    assert re.search(r"\d+ ?", page.locator(".cards").inner_text())

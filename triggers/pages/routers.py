@@ -1,0 +1,14 @@
+"""Every page there is. A new one has its router here, its row in triggers/http/roles.py and in docs/reference/http-pages.md."""
+
+from triggers.pages import assets, home, job, jobs, operate, sign_in, status, submit
+
+ROUTERS = (
+    home.router,
+    status.router,
+    jobs.router,
+    job.router,
+    submit.router,
+    operate.router,
+    sign_in.router,
+    assets.router,
+)

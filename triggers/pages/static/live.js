@@ -1,0 +1,40 @@
+// Keeps #live as the server has it. It is fetched again when the stream says that something changed, at most every second,
+// and not while somebody points at a list or types: nothing moves under the pointer.
+const EVERY = 1000;
+let last = 0;
+let waiting = null;
+let held = false;
+
+export function keepLive() {
+  const stream = document.body.dataset.live;
+  if (!stream) return;
+  const source = new EventSource(stream);
+  let heard = stream.includes("/jobs/"); // a job's stream tells only what is new; the other begins with how it is
+  source.addEventListener("changed", () => { if (heard) soon(); heard = true; });
+  source.addEventListener("progress", soon);
+  source.addEventListener("message", soon);
+  source.addEventListener("end", () => { source.close(); soon(); });
+  addEventListener("pagehide", () => source.close());
+  document.addEventListener("pointerout", () => { if (held && !inUse()) { held = false; soon(); } });
+  document.addEventListener("focusout", () => setTimeout(() => { if (held && !inUse()) { held = false; soon(); } }));
+}
+
+export function soon() {
+  if (waiting) return;
+  waiting = setTimeout(refresh, Math.max(0, last + EVERY - Date.now()));
+}
+
+export function refresh() {
+  clearTimeout(waiting);
+  waiting = null;
+  if (inUse()) { held = true; return; }
+  last = Date.now();
+  const here = location.pathname + location.search;
+  htmx.ajax("GET", here, { target: "#live", select: "#live", swap: "morph:outerHTML" });
+}
+
+function inUse() {
+  const points = matchMedia("(hover: hover)").matches && document.querySelector("#live [data-calm]:hover");
+  const types = document.activeElement?.closest("#live") && document.activeElement.matches("input, select, textarea");
+  return Boolean(points || types || document.querySelector("dialog[open]"));
+}

@@ -1,0 +1,74 @@
+// Maps: MapLibre with countries of Natural Earth, all from here, so that they work without a network.
+const base = new URL(".", import.meta.url);
+let ready = null;
+
+function load(name) {
+  return new Promise((done, failed) => {
+    const script = Object.assign(document.createElement("script"), { src: new URL(name, base), onload: done, onerror: failed });
+    document.head.append(script);
+  });
+}
+
+function prepare() {
+  ready ??= (async () => {
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("maplibre.css", base) }));
+    await Promise.all([load("maplibre.js"), load("topojson.js")]);
+    maplibregl.setWorkerUrl(new URL("maplibre-worker.js", base).href);
+  })();
+  return ready;
+}
+
+async function countries(name) {
+  const topology = await (await fetch(new URL(name, base))).json();
+  return topojson.feature(topology, topology.objects.countries);
+}
+
+const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+export async function makeMap(container) {
+  await prepare();
+  const world = await countries("countries-110m.json");
+  const map = new maplibregl.Map({
+    container, center: [10, 20], zoom: 0.6, attributionControl: false, dragRotate: false, pitchWithRotate: false,
+    style: {
+      version: 8,
+      sources: { world: { type: "geojson", data: world } },
+      layers: [
+        { id: "sea", type: "background", paint: { "background-color": token("--sea") } },
+        { id: "land", type: "fill", source: "world", paint: { "fill-color": token("--land") } },
+        { id: "coast", type: "line", source: "world", paint: { "line-color": token("--coast"), "line-width": 0.7 } },
+      ],
+    },
+  });
+  map.addControl(new maplibregl.NavigationControl({ showCompass: false }));
+  map.addControl(new maplibregl.AttributionControl({ compact: true, customAttribution: "Natural Earth" }));
+  map.once("zoomend", async () => { if (map.getZoom() > 3) map.getSource("world")?.setData(await countries("countries-50m.json")); });
+  document.addEventListener("theme", () => {
+    map.setPaintProperty("sea", "background-color", token("--sea"));
+    map.setPaintProperty("land", "fill-color", token("--land"));
+    map.setPaintProperty("coast", "line-color", token("--coast"));
+  });
+  await new Promise((done) => map.once("load", done));
+  return map;
+}
+
+export function ring([west, south, east, north]) {
+  return { type: "Polygon", coordinates: [[[west, south], [east, south], [east, north], [west, north], [west, south]]] };
+}
+
+export async function showBoxes() {
+  const container = document.querySelector("[data-map]");
+  const boxes = JSON.parse(container.dataset.boxes).filter((each) => each.bbox);
+  const map = await makeMap(container);
+  const features = boxes.map((each) => ({ type: "Feature", properties: { name: each.name }, geometry: ring(each.bbox) }));
+  const middles = boxes.map(({ name, bbox: [w, s, e, n] }) => ({ type: "Feature", properties: { name }, geometry: { type: "Point", coordinates: [(w + e) / 2, (s + n) / 2] } }));
+  map.addSource("boxes", { type: "geojson", data: { type: "FeatureCollection", features } });
+  map.addSource("middles", { type: "geojson", data: { type: "FeatureCollection", features: middles } });
+  map.addLayer({ id: "boxes", type: "fill", source: "boxes", paint: { "fill-color": token("--accent"), "fill-opacity": 0.2, "fill-outline-color": token("--accent") } });
+  map.addLayer({ id: "middles", type: "circle", source: "middles", paint: { "circle-color": token("--accent"), "circle-radius": 5, "circle-stroke-color": token("--paper"), "circle-stroke-width": 1.5 } });
+  if (!boxes.length) return;
+  const all = boxes.map((each) => each.bbox);
+  const least = (n) => Math.min(...all.map((box) => box[n])), most = (n) => Math.max(...all.map((box) => box[n]));
+  map.fitBounds([[least(0), Math.max(least(1), -80)], [most(2), Math.min(most(3), 80)]], { padding: 60, maxZoom: 4, animate: false });
+  container.dataset.ready = "";
+}

@@ -1,0 +1,32 @@
+// What every page does. Each part is a module of its own, and fetched only where it is needed.
+import { keepLive } from "./live.js";
+import { act, make } from "./acts.js";
+import { tellTime } from "./time.js";
+
+const root = document.documentElement;
+document.getElementById("theme").addEventListener("click", () => {
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("theme", root.dataset.theme);
+  document.dispatchEvent(new Event("theme"));
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  if (button) act(button);
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("[data-make]")) { event.preventDefault(); make(event.target); }
+});
+document.addEventListener("change", (event) => {
+  if (event.target.form?.matches("[data-auto]")) event.target.form.requestSubmit();
+});
+document.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers["X-CSRF-Token"] = document.querySelector("meta[name=csrf]").content;
+});
+
+keepLive();
+tellTime();
+if (document.querySelector("[data-map]")) import("./map.js").then((map) => map.showBoxes());
+if (document.getElementById("form")) import("./form.js");
+if (document.getElementById("times")) import("./timeline.js");
