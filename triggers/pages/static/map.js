@@ -1,5 +1,6 @@
 // Maps: MapLibre with countries of Natural Earth, all from here, so that they work without a network.
 const base = new URL(".", import.meta.url);
+const ANTARCTICA = "010";
 let ready = null;
 
 function load(name) {
@@ -20,7 +21,21 @@ function prepare() {
 
 async function countries(name) {
   const topology = await (await fetch(new URL(name, base))).json();
-  return topojson.feature(topology, topology.objects.countries);
+  const found = topojson.feature(topology, topology.objects.countries);
+  for (const { id, geometry } of found.features) {
+    if (id === ANTARCTICA) continue;
+    const polygons = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates;
+    polygons.flat().forEach(unwrap);
+  }
+  return found;
+}
+
+// A ring that crosses the 180th meridian goes on beyond it, instead of back around the whole world.
+function unwrap(ring) {
+  for (let n = 1; n < ring.length; n++) {
+    const jump = ring[n][0] - ring[n - 1][0];
+    if (Math.abs(jump) > 180) ring[n] = [ring[n][0] - 360 * Math.sign(jump), ring[n][1]];
+  }
 }
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
