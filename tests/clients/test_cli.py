@@ -24,6 +24,7 @@ from typer.main import get_command
 
 import jobs
 from core.registry import discover
+from coremachine_client import Client
 from coremachine_client.models import JobType
 from tests.clients.cli import Cli, command
 from tests.http.house import House, serving
@@ -146,6 +147,13 @@ def test_blobs_go_there_and_back(cli: Cli, tmp_path: Path) -> None:
     assert (got.code, got.out) == (0, f"{tmp_path / 'back.tif'}\n")
     assert (tmp_path / "back.tif").read_bytes() == b"elevation" * 99
     assert cli("blobs", "get", f"{place}/dem.tif", "-").out == "elevation" * 99
+    assert cli("blobs", "show", f"{place}/dem.tif", "--json").document["size"] == 891
+    assert (
+        f"{place.removeprefix('bronze/')}/dem.tif" in cli("blobs", "link", f"{place}/dem.tif").out
+    )
+    written = cli("blobs", "link", f"{place}/new.tif", "--write", "--json").document
+    assert (written["method"], written["headers"]) == ("PUT", {"x-ms-blob-type": "BlockBlob"})
+    assert cli("blobs", "link", f"{place}/dem.tif", "--write").code == 4
     assert cli("blobs", "get", f"{place}/none.tif").code == 3
     assert cli("blobs", "get", "nonsense").code == 2
 
@@ -359,7 +367,9 @@ def test_the_shell_completes_commands_job_types_their_flags_and_jobs(
     house: House, tmp_path: Path
 ) -> None:
     job_id = house.submit(Squares(n=3))
-    with serving(house.app()) as server:
+    with serving(house.app()) as server, Client(server) as client:
+        assert client.job_types(), "it is awake"
+        assert next(client.jobs()).job_id == job_id
 
         def offers(line: str, *wanted: str) -> None:
             """A machine that is too busy to answer within the command's patience is asked again."""
