@@ -322,6 +322,23 @@ def test_a_terminal_gets_bars_and_a_pipe_gets_lines(system: str, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("launched")
+def test_a_terminal_shows_what_a_job_waits_for_until_it_is_let_in(
+    house: House, tmp_path: Path
+) -> None:
+    first = house.submit(Squares(n=1))
+    words = f"submit squares --n 2 --after {first} --timeout 2".split()
+    with serving(house.app()) as server:
+        code, shown = on_terminal(words, environment(server, tmp_path))
+        assert code == 7
+        assert "waits: it waits for 1 job(s) that have not ended (" in shown
+        house.work()
+        code, shown = on_terminal(
+            ["watch", Squares(n=2).fingerprint], environment(server, tmp_path)
+        )
+        assert (code, "waits:" in shown) == (0, False)
+
+
+@pytest.mark.usefixtures("launched")
 def test_no_color_is_respected(system: str, tmp_path: Path) -> None:
     colour = re.compile(r"\x1b\[(?:\d;)*[349]\d[0-9;]*m")
     cli = ["submit", "hello_world", "--names", uuid4().hex]
