@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from core.housekeeping import ActivityView, Keeping, MigrationView, TableView
-from core.letters import LetterRow
+from core.letters import LetterNotFound, LetterRow
 from core.tasks import TaskKey, Wakeup
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrate, migrations, rebuild
@@ -55,7 +55,8 @@ class PostgresSteward:
         values = {"run_id": key.run, "stage": key.stage, "idx": key.idx, "attempt": wakeup.attempt}
 
         def act(conn: Connection[Any]) -> bool:
-            conn.execute(sql("letters/drop_letter"), {"id": number})
+            if not conn.execute(sql("letters/drop_letter"), {"id": number}).rowcount:
+                raise LetterNotFound(f"No message {number} is set aside.")
             return conn.execute(sql("letters/send_again"), values).rowcount == 1
 
         return self.database.run(act)
