@@ -354,7 +354,7 @@ def test_no_color_is_respected(system: str, tmp_path: Path) -> None:
 def test_who_interrupts_is_told_that_the_job_goes_on(house: House, tmp_path: Path) -> None:
     with serving(house.app()) as server:
         running = subprocess.Popen(
-            [PROGRAM, "submit", "squares", "--n", "3"],
+            ["env", "--default-signal=INT", PROGRAM, "submit", "squares", "--n", "3"],
             env=environment(server, tmp_path),
             stderr=subprocess.PIPE,
             text=True,
@@ -397,7 +397,7 @@ def test_the_shell_completes_commands_job_types_their_flags_and_jobs(
         offers("coremachine submit choosy --la", "--label")
         offers("coremachine show ", job_id[:12])
     began = time.monotonic()
-    assert completed(server, tmp_path, "coremachine show ") == ""
+    assert completed(server, tmp_path, "coremachine show ").strip() == ""
     assert time.monotonic() - began < 30, "a server that is away is not waited for"
 
 

@@ -11,23 +11,15 @@ from typing import Any
 import httpx
 import requests
 
-from core.housekeeper import Housekeeper
-from core.housekeeping import Keeping
 from core.identity import Role
 from core.keys import KeyRing, NewKey, Secret
 from core.registry import Registry
-from core.removal import Removal
-from core.webhook_desk import WebhookDesk
 from infrastructure.audit import PostgresAudit
 from infrastructure.blobs import AzureBlobs
-from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.keys import PostgresKeys
-from infrastructure.mailroom import PostgresMailroom
-from infrastructure.settings import Settings
 from infrastructure.stac_connections import StacConnections
-from infrastructure.steward import PostgresSteward
 from tests.http.house import House, serving
 from tests.http.sample_jobs import JOBS, Choosy, Failing, Squares
 from tests.store.sample_jobs import Gated
@@ -66,12 +58,6 @@ def installation(dsn: str, storage: str) -> Iterator[Installation]:
         app = house.app(
             access=Access(Mode.REQUIRED, (KeyRing(keys),), PLENTY),
             stac=StacConnections(dsn, size=4),
-            webhooks=WebhookDesk(
-                PostgresMailroom(database), GuardedCaller(Settings().url_rules()), house.registry
-            ),
-            housekeeper=Housekeeper(
-                PostgresSteward(database), blobs, Removal(house.machine), Keeping()
-            ),
         )
         url = stack.enter_context(serving(app))
         session = stack.enter_context(requests.Session())

@@ -9,16 +9,8 @@ import httpx
 import psycopg
 import pytest
 
-from core.housekeeper import Housekeeper
-from core.housekeeping import Keeping
 from core.registry import Registry
-from core.removal import Removal
 from core.tasks import TaskKey, Wakeup
-from core.webhook_desk import WebhookDesk
-from infrastructure.calling import GuardedCaller
-from infrastructure.mailroom import PostgresMailroom
-from infrastructure.settings import Settings
-from infrastructure.steward import PostgresSteward
 from tests.http.house import House, house_of, serving
 from tests.http.sample_jobs import JOBS, Failing, Relay, Squares
 from tests.store.sample_jobs import Gated
@@ -34,13 +26,8 @@ def house(database: str):
 
 @pytest.fixture
 def client(house: House):
-    desk = WebhookDesk(
-        PostgresMailroom(house.database), GuardedCaller(Settings().url_rules()), house.registry
-    )
-    steward = PostgresSteward(house.database)
-    keeper = Housekeeper(steward, house.blobs, Removal(house.machine), Keeping())
     with (
-        serving(house.app(webhooks=desk, housekeeper=keeper)) as url,
+        serving(house.app()) as url,
         httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield client

@@ -97,7 +97,7 @@ def cleanup(
 ) -> None:
     """Remove what was kept for long enough: old records and temporary blobs."""
     if not dry_run:
-        _sure(session, "Remove old records and temporary blobs for good?", yes=yes)
+        _sure("Remove old records and temporary blobs for good?", yes=yes)
     swept = session.client.house.cleanup(dry_run=dry_run)
     session.answer(swept, lambda: _swept(swept))
 
@@ -105,14 +105,14 @@ def cleanup(
 @command(app)
 def rebuild(session: Session, yes: Yes = False) -> None:
     """Drop every job and begin anew. In development only, and while no job runs."""
-    _sure(session, f"Drop every job of {session.target.server}?", yes=yes)
+    _sure(f"Drop every job of {session.target.server}?", yes=yes)
     applied = session.client.house.rebuild()
     told = f"Every job is gone; {len(applied)} migrations are applied."
     session.answer({"applied": applied}, told)
 
 
-def _sure(session: Session, question: str, *, yes: bool) -> None:
-    if not (yes or session.as_json):
+def _sure(question: str, *, yes: bool) -> None:
+    if not yes:
         typer.confirm(question, abort=True, err=True)
 
 
