@@ -1,11 +1,12 @@
 # The commands of this checkout. Each works on a fresh machine: what is missing is set up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test check chaos bench bench-raster clean
+.PHONY: help setup run stop test check chaos fuzz bench bench-raster clean
 
 CM_PORT ?= 7071
 # Two cores, but tests mostly wait.
 WORKERS ?= 4
 TESTS ?= tests
+EXAMPLES ?= 200
 
 PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m triggers.local
@@ -33,6 +34,9 @@ check: setup ## formatting, lint, types, layers
 
 chaos: setup ## five minutes of crashes and lost messages, then the invariants
 	@$(PYTHON) -m benchmarks.chaos --seconds 300
+
+fuzz: setup ## ask the API whatever comes to mind, 200 times for each operation (EXAMPLES=200)
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) tests/http/test_http_fuzz.py
 
 bench: setup ## every number of docs/explanation/performance.md, from one run
 	@$(PYTHON) -m benchmarks

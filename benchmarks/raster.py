@@ -273,8 +273,9 @@ def main(arguments: list[str] | None = None) -> int:
     sizes = QUICK if asked.quick else FULL
     if asked.rounds:
         sizes = replace(sizes, rounds=asked.rounds)
-    if asked.first:
-        sizes = replace(sizes, rasters=sizes.rasters[: asked.first])
+    if asked.raster:
+        named = tuple(each for each in sizes.rasters if asked.raster in each.name)
+        sizes = replace(sizes, rasters=named)
     report = measure(asked.only, sizes)
     print("\n" + report.text())
     asked.json.parent.mkdir(parents=True, exist_ok=True)
@@ -314,7 +315,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks.raster", description=__doc__)
     made.add_argument("--quick", action="store_true", help="small rasters, about a minute")
     made.add_argument("--rounds", type=int, help="how often each conversion is repeated")
-    made.add_argument("--first", type=int, help="convert only so many of the rasters")
+    made.add_argument("--raster", help="convert only those whose name holds this, as `DEM`")
     made.add_argument(
         "--only", type=parts_of, default=list(PARTS), help=f"some of: {', '.join(PARTS)}"
     )

@@ -63,8 +63,10 @@ class Storm:
             raise self.failed[0]
 
     def kill_one(self, tending: Tending) -> None:
-        self.dice.choice(tending.current).kill()
-        self.toll.kills += 1
+        """One that has begun to work: on a slow machine nothing would move if they died while they start."""
+        if serving := [worker for worker in tending.current if worker.serves]:
+            self.dice.choice(serving).kill()
+            self.toll.kills += 1
 
     def crash(self, server: PostgresServer) -> None:
         server.restart("immediate")

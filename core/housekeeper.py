@@ -28,21 +28,21 @@ class Housekeeper:
 
     def preview(self) -> Swept:
         """What rounds would remove, up to a thousand of each."""
-        records = self.steward.old(self.keeping.details, CHUNK)
+        records = self.steward.old(self.keeping, CHUNK)
         found = self.orphans.sweep(dry_run=True)
         return found.model_copy(update={"records": records, "jobs": self._expired(CHUNK)})
 
     def round(self) -> Swept:
         """Remove a bounded part of what is due."""
         jobs = [job_id for job_id in self._expired(JOBS) if self._forget(job_id)]
-        records = self.steward.prune(self.keeping.details, CHUNK)
+        records = self.steward.prune(self.keeping, CHUNK)
         found = self.orphans.sweep(dry_run=False)
         if jobs or any(records.values()) or found.blobs:
             log.info(
                 "removed %d jobs, %s and %d blobs (%d bytes)",
                 len(jobs), records, found.blobs, found.bytes,
             )  # fmt: skip
-        done = len(jobs) < JOBS and all(count < CHUNK for count in records.values())
+        done = len(jobs) < JOBS and not any(self.steward.old(self.keeping, 1).values())
         return found.model_copy(update={"records": records, "jobs": jobs, "done": done})
 
     def _expired(self, limit: int) -> list[str]:

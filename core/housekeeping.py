@@ -70,7 +70,9 @@ class Keeping:
     jobs: timedelta | None = None
     """Records of jobs that have ended; for ever when None. What jobs have stored is never touched."""
     details: timedelta = timedelta(days=30)
-    """Messages set aside, lines of logs, and other details that only operators read."""
+    """Messages set aside, lines of logs, ticks of schedules, lists of batches."""
+    audit: timedelta = timedelta(days=365)
+    """Who changed what."""
     blobs: timedelta = timedelta(hours=24)
     """Temporary blobs whose writers are gone."""
 
@@ -78,11 +80,14 @@ class Keeping:
 class Steward(LetterBox, Protocol):
     """The part of the store that housekeeping needs."""
 
-    def old(self, older: timedelta, limit: int) -> dict[str, int]:
-        """Details older than that, counted by what they are, up to the limit each."""
+    def old(self, keeping: Keeping, limit: int) -> dict[str, int]:
+        """Rows that have been kept long enough, counted by what they are, up to the limit each."""
         ...
 
-    def prune(self, older: timedelta, limit: int) -> dict[str, int]: ...
+    def prune(self, keeping: Keeping, limit: int) -> dict[str, int]:
+        """Remove a bounded part of them; how many of each."""
+        ...
+
     def expired(self, older: timedelta, limit: int) -> list[str]:
         """Jobs whose current run ended longer ago than that."""
         ...
@@ -102,6 +107,6 @@ class Steward(LetterBox, Protocol):
         """Apply the migrations that are missing; their names."""
         ...
 
-    def rebuild(self) -> list[str]:
-        """Drop every job, and make the tables anew. Refused while jobs run."""
+    def rebuild(self) -> tuple[list[str], list[str]]:
+        """Make the tables anew. Gives the migrations applied, and the tables whose rows were kept. Refused while jobs run."""
         ...

@@ -212,6 +212,12 @@ class MemoryMailroom:
             letter, now = self.letters.get(delivery), self.books.now()
             if letter is None or letter.webhook != webhook or _is_sent_now(letter, now):
                 return False
+            if (
+                letter.status is DeliveryStatus.WAITING
+                and not letter.tries
+                and letter.due_at <= now
+            ):
+                return False
             again = replace(
                 letter, status=DeliveryStatus.WAITING, tries=0, due_at=now, ended_at=None
             )

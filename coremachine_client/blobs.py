@@ -70,9 +70,12 @@ class Blobs:
         zone, container, path = parts(ref)
         return self.transport.get(Blob, f"/api/storage/{zone}/{container}/blob", path=path)
 
-    def link(self, ref: str) -> Link:
-        """A link that reads the blob straight from storage, for a while."""
+    def link(self, ref: str, *, write: bool = False, overwrite: bool = False) -> Link:
+        """A link that reads the blob straight from storage for a while, or lets somebody `write` a new one."""
         zone, container, path = parts(ref)
+        if write:
+            body = {"ref": ref, "access": "write", "overwrite": overwrite}
+            return self.transport.post(Link, "/api/storage/links", body, repeatable=True)
         where = f"/api/storage/blob/{zone}/{container}/{quote(path)}"
         return self.transport.get(Link, where, redirect=False)
 

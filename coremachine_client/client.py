@@ -6,12 +6,17 @@ from types import TracebackType
 
 import httpx
 
+from coremachine_client.audit import AuditVerbs
 from coremachine_client.batches import Batches
 from coremachine_client.blobs import Blobs
+from coremachine_client.catalog import Catalog
 from coremachine_client.control import ControlVerbs
+from coremachine_client.house import House
 from coremachine_client.installation import InstallationVerbs
 from coremachine_client.jobs import JobVerbs
 from coremachine_client.keys import IdentityVerbs, Keys
+from coremachine_client.letters import Letters
+from coremachine_client.limits import Limits
 from coremachine_client.logs import LogVerbs
 from coremachine_client.schedules import Schedules
 from coremachine_client.templates import Templates
@@ -22,7 +27,7 @@ LOCAL = "http://127.0.0.1:7071"
 VERSION = "0.1.0"
 
 
-class Client(JobVerbs, ControlVerbs, LogVerbs, InstallationVerbs, IdentityVerbs):
+class Client(JobVerbs, ControlVerbs, LogVerbs, InstallationVerbs, IdentityVerbs, AuditVerbs):
     """Speaks with one CoreMachine server. Threads may share it; close it, or use it in a `with` block."""
 
     def __init__(
@@ -58,6 +63,10 @@ class Client(JobVerbs, ControlVerbs, LogVerbs, InstallationVerbs, IdentityVerbs)
         self.batches = Batches(self.transport)
         self.webhooks = Webhooks(self.transport)
         self.keys = Keys(self.transport)
+        self.limits = Limits(self.transport)
+        self.letters = Letters(self.transport)
+        self.house = House(self.transport)
+        self.catalog = Catalog(self.transport)
 
     def __enter__(self) -> Client:
         return self

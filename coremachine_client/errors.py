@@ -37,7 +37,10 @@ class WaitedTooLong(ClientError, TimeoutError):
     """The time to wait is over, and the job has not ended. It goes on without us."""
 
     def __init__(self, job: Job, timeout: float) -> None:
-        super().__init__(f"Job {job.job_id} is still {job.status} after {timeout:g} seconds")
+        because = f": {job.waiting.message}" if job.waiting else ""
+        super().__init__(
+            f"Job {job.job_id} is still {job.status} after {timeout:g} seconds{because}"
+        )
         self.job = job
 
 

@@ -27,6 +27,8 @@ class Submitted(Answer):
     run: int
     is_new: bool
     """Whether this submission began the run; equal parameters find the job that exists."""
+    waits: bool = False
+    """Whether it has still to be let in; its status says what it waits for."""
     parameters: dict[str, Any]
 
 
@@ -102,6 +104,18 @@ class Failure(Answer):
     task: str | None = None
 
 
+class Waiting(Answer):
+    """Why a run has not been let in yet."""
+
+    reason: str
+    """`dependencies`, `concurrency`, `max_running`, `rate` or `turn`."""
+    message: str
+    key: str | None = None
+    """The concurrency key it waits for."""
+    jobs: list[str] = []
+    """The jobs it waits for: those it comes after, or those that have the key."""
+
+
 class Run(Answer):
     """One run of a job."""
 
@@ -138,6 +152,8 @@ class Standing(Answer):
 class JobLine(Standing):
     """A job as a list tells it."""
 
+    waiting: bool = False
+    """It has not been let in yet; `Client.status` tells why."""
     stages_closed: int = 0
     stages_total: int = 0
     error: str | None = None
@@ -153,6 +169,10 @@ class Job(Standing):
     """The result is too large to stand here; `Client.result` fetches it."""
     error: Failure | None = None
     last_event: int = 0
+    priority: int = 0
+    """Runs of higher priority go first."""
+    waiting: Waiting | None = None
+    """Why it has not been let in yet; None once it has been."""
     runs: list[Run] | None = None
 
 
@@ -162,6 +182,8 @@ class Progress(Answer):
     status: str
     progress: float = 0.0
     stages: list[StageProgress] = []
+    waiting: Waiting | None = None
+    """Why it has not been let in yet."""
 
     @property
     def ended(self) -> bool:

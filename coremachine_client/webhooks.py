@@ -109,6 +109,10 @@ class Webhooks:
         found = self.transport.pages(path, "deliveries", status=status, limit=page_size)
         return map(Delivery.model_validate, found)
 
+    def delivery(self, webhook_id: str, delivery: int) -> Delivery:
+        """One of them."""
+        return self.transport.get(Delivery, _path(webhook_id, f"deliveries/{int(delivery)}"))
+
     def replay(self, webhook_id: str, delivery: int) -> Delivery:
         """Send a message again."""
         path = _path(webhook_id, f"deliveries/{int(delivery)}/replay")

@@ -76,7 +76,9 @@ class Settings(BaseSettings):
     keep_jobs_days: float | None = Field(default=None, gt=0)
     """After how many days the records of a job that has ended are removed; what it stored stays. Never when unset."""
     keep_details_days: float = Field(default=30.0, gt=0)
-    """After how many days messages set aside, and other details for operators, are removed."""
+    """After how many days messages set aside, log lines, ticks of schedules and lists of batches are removed."""
+    keep_audit_days: float = Field(default=365.0, gt=0)
+    """After how many days it is forgotten who changed what."""
     keep_temporary_hours: float = Field(default=24.0, ge=1)
     """After how many hours a temporary blob is removed whose writer is gone."""
     development: bool = False

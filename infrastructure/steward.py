@@ -9,18 +9,26 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from core.housekeeping import ActivityView, MigrationView, TableView
-from core.letters import LetterRow
+from core.housekeeping import ActivityView, Keeping, MigrationView, TableView
+from core.letters import LetterNotFound, LetterRow
 from core.tasks import TaskKey, Wakeup
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrate, migrations, rebuild
 from infrastructure.rows import key_columns
 
+AUDIT = "audit notes"
 OLD = {
     "dead letters": ("maintenance/count_old_letters", "maintenance/prune_letters"),
     "log lines": ("maintenance/count_old_lines", "maintenance/prune_lines"),
+    "schedule ticks": ("maintenance/count_old_ticks", "maintenance/prune_ticks"),
+    "batches": ("maintenance/count_old_batches", "maintenance/prune_batches"),
+    AUDIT: ("maintenance/count_old_notes", "maintenance/prune_notes"),
 }
 """What is pruned by age, and the statements that count and remove it."""
+
+
+def _values(what: str, keeping: Keeping, limit: int) -> dict[str, Any]:
+    return {"older": keeping.audit if what == AUDIT else keeping.details, "limit": limit}
 
 
 class PostgresSteward:
@@ -47,20 +55,25 @@ class PostgresSteward:
         values = {"run_id": key.run, "stage": key.stage, "idx": key.idx, "attempt": wakeup.attempt}
 
         def act(conn: Connection[Any]) -> bool:
-            conn.execute(sql("letters/drop_letter"), {"id": number})
+            if not conn.execute(sql("letters/drop_letter"), {"id": number}).rowcount:
+                raise LetterNotFound(f"No message {number} is set aside.")
             return conn.execute(sql("letters/send_again"), values).rowcount == 1
 
         return self.database.run(act)
 
     # what is old
 
-    def old(self, older: timedelta, limit: int) -> dict[str, int]:
-        values = {"older": older, "limit": limit}
-        return {what: self.database.fetch(count, values)[0][0] for what, (count, _) in OLD.items()}
+    def old(self, keeping: Keeping, limit: int) -> dict[str, int]:
+        return {
+            what: self.database.fetch(count, _values(what, keeping, limit))[0][0]
+            for what, (count, _) in OLD.items()
+        }
 
-    def prune(self, older: timedelta, limit: int) -> dict[str, int]:
-        values = {"older": older, "limit": limit}
-        return {what: self.database.execute(prune, values) for what, (_, prune) in OLD.items()}
+    def prune(self, keeping: Keeping, limit: int) -> dict[str, int]:
+        return {
+            what: self.database.execute(prune, _values(what, keeping, limit))
+            for what, (_, prune) in OLD.items()
+        }
 
     def expired(self, older: timedelta, limit: int) -> list[str]:
         values = {"older": older, "limit": limit}
@@ -101,7 +114,7 @@ class PostgresSteward:
     def ensure(self) -> list[str]:
         return migrate(self.database.dsn)
 
-    def rebuild(self) -> list[str]:
+    def rebuild(self) -> tuple[list[str], list[str]]:
         return rebuild(self.database.dsn)
 
     def _dicts(self, name: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ def keeping(given: Settings) -> Keeping:
     return Keeping(
         jobs=None if given.keep_jobs_days is None else timedelta(days=given.keep_jobs_days),
         details=timedelta(days=given.keep_details_days),
+        audit=timedelta(days=given.keep_audit_days),
         blobs=timedelta(hours=given.keep_temporary_hours),
     )
 

@@ -39,17 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     few_arenas()
     given = wiring.settings()
     logs.set_up(given.log_level, given.log_format)
+    stop = _told_to_stop()
     scratch = Scratch.take(given.scratch)
     nursery = Nursery(given.jobs, scratch.folder)
     if QueueName.HEAVY in asked.queues:
         nursery.begin()
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
     tempfile.tempdir = str(scratch.folder)  # what a killed worker leaves, the next one finds
     try:
         _prepare(stop)
@@ -65,6 +59,18 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         nursery.close()
         scratch.close()
+
+
+def _told_to_stop() -> threading.Event:
+    """Set by SIGTERM and SIGINT, from the first moment on that there is something to clean up."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return stop
 
 
 class Service:

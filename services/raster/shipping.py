@@ -20,6 +20,8 @@ BEHIND = 4 << 20
 """A piece is complete when the file has grown so far beyond it; writers work in several places near the end."""
 LOOK_EVERY = 0.1
 AT_ONCE = 2
+IN_MEMORY = AT_ONCE + 1
+"""Pieces that are on their way or next: however slow storage is, no more of the file is held."""
 
 
 class Shipment:
@@ -31,6 +33,7 @@ class Shipment:
         self._sent: dict[int, int] = {}
         self._digest = hashlib.md5(usedforsecurity=False)
         self._waiting: list[Future[None]] = []
+        self._room = threading.Semaphore(IN_MEMORY)
         self._written = threading.Event()
         self._watch = threading.Thread(target=self._follow, name="shipment", daemon=True)
 
@@ -62,6 +65,7 @@ class Shipment:
                 self._digest.update(piece)
                 if self._sent.get(number) != crc32(piece):
                     self._send(number, piece)
+                    self._refuse_lost()
         self._settle()
 
     def finish(self, target: BlobRef) -> None:
@@ -84,16 +88,24 @@ class Shipment:
                 number += 1
 
     def _is_whole(self, number: int) -> bool:
-        if sum(not each.done() for each in self._waiting) > AT_ONCE:
-            return False
         try:
             return self.file.stat().st_size >= (number + 1) * PIECE + BEHIND
         except FileNotFoundError:
             return False
 
     def _send(self, number: int, piece: bytes) -> None:
+        """Waits until there is room for it."""
+        self._room.acquire()
         self._sent[number] = crc32(piece)
-        self._waiting.append(self._pool.submit(self.blobs.put_piece, self.staged, number, piece))
+        sent = self._pool.submit(self.blobs.put_piece, self.staged, number, piece)
+        sent.add_done_callback(lambda _: self._room.release())
+        self._waiting.append(sent)
+
+    def _refuse_lost(self) -> None:
+        """One piece that cannot be sent is enough."""
+        for each in self._waiting:
+            if each.done():
+                each.result()
 
     def _settle(self) -> None:
         """Wait for what is under way; an error in sending is raised here."""

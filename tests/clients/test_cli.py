@@ -24,6 +24,7 @@ from typer.main import get_command
 
 import jobs
 from core.registry import discover
+from coremachine_client import Client
 from coremachine_client.models import JobType
 from tests.clients.cli import Cli, command
 from tests.http.house import House, serving
@@ -146,6 +147,13 @@ def test_blobs_go_there_and_back(cli: Cli, tmp_path: Path) -> None:
     assert (got.code, got.out) == (0, f"{tmp_path / 'back.tif'}\n")
     assert (tmp_path / "back.tif").read_bytes() == b"elevation" * 99
     assert cli("blobs", "get", f"{place}/dem.tif", "-").out == "elevation" * 99
+    assert cli("blobs", "show", f"{place}/dem.tif", "--json").document["size"] == 891
+    assert (
+        f"{place.removeprefix('bronze/')}/dem.tif" in cli("blobs", "link", f"{place}/dem.tif").out
+    )
+    written = cli("blobs", "link", f"{place}/new.tif", "--write", "--json").document
+    assert (written["method"], written["headers"]) == ("PUT", {"x-ms-blob-type": "BlockBlob"})
+    assert cli("blobs", "link", f"{place}/dem.tif", "--write").code == 4
     assert cli("blobs", "get", f"{place}/none.tif").code == 3
     assert cli("blobs", "get", "nonsense").code == 2
 
@@ -314,6 +322,23 @@ def test_a_terminal_gets_bars_and_a_pipe_gets_lines(system: str, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("launched")
+def test_a_terminal_shows_what_a_job_waits_for_until_it_is_let_in(
+    house: House, tmp_path: Path
+) -> None:
+    first = house.submit(Squares(n=1))
+    words = f"submit squares --n 2 --after {first} --timeout 2".split()
+    with serving(house.app()) as server:
+        code, shown = on_terminal(words, environment(server, tmp_path))
+        assert code == 7
+        assert "waits: it waits for 1 job(s) that have not ended (" in shown
+        house.work()
+        code, shown = on_terminal(
+            ["watch", Squares(n=2).fingerprint], environment(server, tmp_path)
+        )
+        assert (code, "waits:" in shown) == (0, False)
+
+
+@pytest.mark.usefixtures("launched")
 def test_no_color_is_respected(system: str, tmp_path: Path) -> None:
     colour = re.compile(r"\x1b\[(?:\d;)*[349]\d[0-9;]*m")
     cli = ["submit", "hello_world", "--names", uuid4().hex]
@@ -329,7 +354,7 @@ def test_no_color_is_respected(system: str, tmp_path: Path) -> None:
 def test_who_interrupts_is_told_that_the_job_goes_on(house: House, tmp_path: Path) -> None:
     with serving(house.app()) as server:
         running = subprocess.Popen(
-            [PROGRAM, "submit", "squares", "--n", "3"],
+            ["env", "--default-signal=INT", PROGRAM, "submit", "squares", "--n", "3"],
             env=environment(server, tmp_path),
             stderr=subprocess.PIPE,
             text=True,
@@ -359,7 +384,9 @@ def test_the_shell_completes_commands_job_types_their_flags_and_jobs(
     house: House, tmp_path: Path
 ) -> None:
     job_id = house.submit(Squares(n=3))
-    with serving(house.app()) as server:
+    with serving(house.app()) as server, Client(server) as client:
+        assert client.job_types(), "it is awake"
+        assert next(client.jobs()).job_id == job_id
 
         def offers(line: str, *wanted: str) -> None:
             """A machine that is too busy to answer within the command's patience is asked again."""
@@ -370,7 +397,7 @@ def test_the_shell_completes_commands_job_types_their_flags_and_jobs(
         offers("coremachine submit choosy --la", "--label")
         offers("coremachine show ", job_id[:12])
     began = time.monotonic()
-    assert completed(server, tmp_path, "coremachine show ") == ""
+    assert completed(server, tmp_path, "coremachine show ").strip() == ""
     assert time.monotonic() - began < 30, "a server that is away is not waited for"
 
 

@@ -229,6 +229,8 @@ def test_templates_by_the_command(desk: Desk) -> None:
     assert job_id == Squares(n=2).fingerprint
     waited = cli("submit", "few", "--from", "-", "--json", text='{"n": 2}').document
     assert waited["status"] == "completed"
+    assert [use["version"] for use in cli("submissions", "few", "--json").lines] == [1, 1]
+    assert job_id[:12] in cli("submissions", "few").out
     assert cli("delete", "few").code == 0
 
 

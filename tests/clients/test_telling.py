@@ -7,17 +7,24 @@ import pytest
 import standardwebhooks
 
 from core.courier import Courier
+from core.registry import Registry
 from core.webhook_desk import WebhookDesk
 from coremachine_client import Client, NotFound
 from infrastructure.calling import GuardedCaller
 from infrastructure.mailroom import PostgresMailroom
 from tests.clients.cli import command
 from tests.clients.test_operating import Desk
-from tests.http.house import House, serving
-from tests.http.sample_jobs import Squares, Talker
+from tests.http.house import House, house_of, serving
+from tests.http.sample_jobs import JOBS, Squares, Talker
 from tests.http.test_http_webhooks import RULES
 from tests.support import target as targets
 from tests.support.target import Target
+
+
+@pytest.fixture
+def house(database: str) -> Iterator[House]:
+    with house_of(database, Registry.of(*JOBS, Talker)) as house:
+        yield house
 
 
 @pytest.fixture
@@ -113,6 +120,8 @@ def test_webhooks_by_the_command(desk: Desk, target: Target) -> None:
     sent = cli("deliveries", hook, "--json").lines
     assert [each["type"] for each in sent] == ["job.completed"]
     assert "delivered" in cli("deliveries", hook).out
+    one = cli("deliveries", hook, sent[0]["id"], "--json").document
+    assert [attempt["status_code"] for attempt in one["history"]] == [200]
     assert cli("replay", hook, sent[0]["id"]).code == 0
     assert cli("test", hook).code == 0
     assert cli("pause", hook).code == 0

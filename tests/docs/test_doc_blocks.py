@@ -1,5 +1,6 @@
 """What pages tell the reader to run does run, as it stands there."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -21,21 +22,30 @@ from core.keys import NewKey, Secret
 from core.queues import QueueName
 from core.reconciler import Periodic
 from core.stages import Retry
+from core.tasks import TaskKey, Wakeup
 from infrastructure.blobs import AzureBlobs
 from infrastructure.keys import PostgresKeys
 from infrastructure.settings import Settings
+from infrastructure.store import PostgresStore
 from services.raster import sample
-from tests.docs.pages import Block, Page, page, pages
+from tests.docs.pages import ROOT, Block, Page, page, pages
 from tests.support.waiting import eventually
 from triggers import wiring
 from triggers.http.app import create_app
 from triggers.http.services import Services
 from triggers.local import ports
 
+
+def typed_in(each: Page) -> list[str]:
+    return [block.code for block in each.blocks_in("bash") if block.needs]
+
+
 LOCAL = "http://127.0.0.1:7071"
 RUNNING = "the running system"
 STRICT = f"{RUNNING} with identity"
 WITH_PYTHON = [each for each in pages() if each.blocks_in("python")]
+TYPED = {each.name: code for each in pages() if (code := "".join(typed_in(each)))}
+"""What a reader types on each page where that runs."""
 
 
 @pytest.fixture
@@ -52,6 +62,7 @@ def system(
     """
     identity = getattr(request, "param", None)
     monkeypatch.chdir(tmp_path)
+    install_jobs(request.node.callspec.params["each"], tmp_path / "jobs", monkeypatch)
     monkeypatch.setattr(Retry, "wait", lambda retry, failures: timedelta(0))
     AzureBlobs(azurite).write(BlobRef(f"bronze/samples/{sample.NAME}"), sample.dem(256))
     (tmp_path / "dem.tif").write_bytes(sample.dem(128))
@@ -68,10 +79,31 @@ def system(
     if identity is not None:
         monkeypatch.setenv("COREMACHINE_API_KEY", first_key(services))
     monkeypatch.setattr(wiring, "_shared", [services])
+    set_aside(services)
     with ExitStack() as stack:
         stack.callback(services.close)
         work(services, stack)
         yield serve(stack)
+
+
+def install_jobs(each: Page, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jobs that the page lets its reader write are installed, as they would be."""
+    folder.mkdir()
+    monkeypatch.setattr(jobs, "__path__", [*jobs.__path__, str(folder)])
+    for block in each.blocks_in("python"):
+        if block.file.startswith("jobs/"):
+            (folder / Path(block.file).name).write_text(block.code)
+            name = block.file.removesuffix(".py").replace("/", ".")
+            monkeypatch.setitem(sys.modules, name, ModuleType(name))
+            monkeypatch.delitem(sys.modules, name)
+
+
+def set_aside(services: wiring.Services) -> None:
+    """Messages about a task that went on without them, as a queue leaves them behind."""
+    store = PostgresStore(services.database)
+    for number in range(3):
+        body = Wakeup(TaskKey(1, 0, number), 1).encode()
+        store.quarantine("tasks-light", f"m{number}", body, "dead letter: gave up")
 
 
 def first_key(services: wiring.Services) -> str:
@@ -132,6 +164,33 @@ def compiled(block: Block, system: str = LOCAL) -> Any:
     """The block's code, at its place in its page, so that a traceback points there."""
     head = "\n" * block.line
     return compile(head + block.code.replace(LOCAL, system), block.page, "exec")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the shell is not here")
+@pytest.mark.parametrize("each", [page(name) for name in TYPED], ids=lambda each: each.name)
+def test_shell_blocks_run(each: Page, system: str, tmp_path: Path) -> None:
+    """One shell types a page from top to bottom, and stops where a command fails."""
+    launcher = tmp_path / "bin/coremachine"
+    launcher.parent.mkdir()
+    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} -m triggers.cli "$@"\n')
+    launcher.chmod(0o755)
+    (tmp_path / "key.txt").write_text("cm_a_key_that_this_system_does_not_ask_for\n")
+    env = {
+        **{name: os.environ[name] for name in ("LANG", "LD_LIBRARY_PATH") if name in os.environ},
+        "PATH": f"{launcher.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path),
+        "CM_SERVER": system,
+    }
+    done = subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", TYPED[each.name].replace(LOCAL, system)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-1000:]}\n{done.stderr[-3000:]}"
 
 
 def needs(each: Page) -> set[str]:

@@ -22,7 +22,7 @@ HOSTS = {
     "www.standardwebhooks.com",
 }
 """The addresses that pages may name."""
-TYPED = {"make", "curl", "func", "cp", "psql", "split", "for", "export", "coremachine"}
+TYPED = {"make", "curl", "func", "cp", "psql", "split", "for", "export", "coremachine", "until"}
 COMMANDS = TYPED | {".venv/bin/python", ".venv/bin/ruff"}
 """What a reader is asked to type."""
 FOLDERS = "core|jobs|services|infrastructure|triggers|tests|benchmarks|deploy|docs"

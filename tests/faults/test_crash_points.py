@@ -24,6 +24,7 @@ from tests.faults.test_crashing_operators import CONTROL_POINTS
 from tests.faults.test_schedule_crashes import IN_BATCHES, IN_TICKS
 from tests.support.fault_jobs.publisher import Publisher
 from tests.support.fault_jobs.relay import Relay
+from tests.support.fault_jobs.turnstile import Deadline, Turnstile
 from tests.support.fleet import Fleet, Worker
 from tests.support.service_bus import SDK_LEAVES_SOCKETS, service_bus_emulator
 
@@ -54,6 +55,8 @@ IN_WEBHOOKS = ("webhook.before_send", "webhook.after_send")
 """Tried in test_webhook_faults.py: no job comes by them."""
 IN_SUBMISSIONS = ("submit.in_transaction", "submit.after_commit")
 IN_SCHEDULES = (*IN_TICKS, *IN_BATCHES)
+IN_ADMISSIONS = ("admit.before", "admit.in_transaction")
+IN_DEADLINES = ("expire.after_note",)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def emulator() -> Iterator[str]:
 def test_every_point_of_the_registry_is_tried_here() -> None:
     """A new crash point needs a case."""
     tried = {*IN_WORKERS, *IN_MESSAGES, *IN_BLOBS, *IN_REPAIRS, *IN_SUBMISSIONS, *IN_WEBHOOKS}
-    tried |= {*IN_SCHEDULES, *CONTROL_POINTS}
+    tried |= {*IN_SCHEDULES, *CONTROL_POINTS, *IN_ADMISSIONS, *IN_DEADLINES}
     assert tried == crashpoints.POINTS
 
 
@@ -166,6 +169,48 @@ def test_a_submission_that_dies_after_its_commit_is_found_by_the_next(fleet: Fle
     assert (again.run.job_id, again.run.run, again.is_new) == (job_id, run, False)
     fleet.start()
     assert_right(fleet, run, RELAY)
+
+
+@pytest.mark.parametrize("point", IN_ADMISSIONS)
+def test_a_submission_that_dies_before_its_run_is_let_in_has_it_let_in_by_others(
+    point: str, fleet: Fleet
+) -> None:
+    """Fault 10; R07: the run is written down, so whoever looks next lets it in."""
+    dies(fleet.submitter(Turnstile(number=7), point))
+    ((run, admitted),) = fleet.ask("select run_id, admitted from app.runs")
+    assert not admitted
+    fleet.start()
+    assert_right(fleet, run, Case(Turnstile(), 7))
+
+
+@pytest.mark.parametrize("point", IN_ADMISSIONS)
+def test_a_worker_that_dies_over_a_hand_over_leaves_the_line_to_others(
+    point: str, fleet: Fleet
+) -> None:
+    """Fault 4; R05: those who wait go one after the other, whoever looks."""
+    line = [fleet.submit(Turnstile(number=number)) for number in range(4)]
+    dies(fleet.start(crash=f"{point}:1", **ALONE))
+    assert fleet.ask("select count(*) from app.runs where admitted") == [(1,)]
+    dies(fleet.start(crash=f"{point}:1"))
+    fleet.start()
+    for number, run in enumerate(line):
+        assert_right(fleet, run, Case(Turnstile(), number))
+    overlaps = "select from app.runs a join app.runs b on b.run_id > a.run_id and b.admitted_at < a.finished_at"
+    assert fleet.ask(overlaps) == []
+
+
+@pytest.mark.parametrize("point", IN_DEADLINES)
+def test_a_reconciler_may_die_over_a_stage_that_is_late(point: str, fleet: Fleet) -> None:
+    """Fault 41: that the stage is late is noted once, and the next round ends it."""
+    run = fleet.submit(Deadline())
+    dies(fleet.start(crash=f"{point}:1"))
+    assert fleet.ask("select status from app.tasks where stage = 0") == [("waiting",)]
+    fleet.start()
+    ended = fleet.ended(run)
+    assert (ended.status, (ended.error or {}).get("code")) == ("failed", "stage_timeout")
+    fleet.swept(run)
+    assert fleet.ask("select count(*) from app.events where what = 'stage_timed_out'") == [(1,)]
+    assert violations(fleet.dsn) == []
 
 
 def dies_in_each_place(

@@ -18,6 +18,7 @@ from services.raster.inspect import inspect
 from services.raster.models import COG_TYPE, RasterInfo, Tier
 from services.raster.rendering import Rendering, as_renders, default
 from services.tiles.grids import MERCATOR
+from tests.support.idle import idle_machine
 from triggers.http.app import WebApp, create_app
 from triggers.http.services import Services
 
@@ -51,7 +52,9 @@ class Gallery:
     container: str = field(default_factory=lambda: f"t{uuid4().hex[:12]}")
 
     def app(self, **more: Any) -> WebApp:
-        return create_app(Services(None, None, self.blobs, self.catalog, **more))
+        return create_app(
+            Services(idle_machine(self.blobs), None, self.blobs, self.catalog, **more)
+        )
 
     def store(
         self, cells: np.ndarray, tile: Tile = TILE, **profile: Any

@@ -14,6 +14,8 @@ from core.batches import Batches
 from core.catalog import Catalog
 from core.executor import Executor
 from core.held import Held
+from core.housekeeper import Housekeeper
+from core.housekeeping import Keeping
 from core.insights import Insights
 from core.job import JobBase
 from core.keys import KeyRing
@@ -23,18 +25,23 @@ from core.memory_catalog import MemoryCatalog
 from core.ports import Worker
 from core.queues import QueueName
 from core.registry import Registry
+from core.removal import Removal
 from core.schedules import Schedules
 from core.tasks import Claim
 from core.templates import Templates
+from core.webhook_desk import WebhookDesk
 from core.worker import TaskRunner
 from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
+from infrastructure.calling import GuardedCaller
 from infrastructure.database import Database
 from infrastructure.keys import PostgresKeys
+from infrastructure.mailroom import PostgresMailroom
 from infrastructure.observability import observe
 from infrastructure.reading import PostgresReader
 from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
+from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from tests.http.sample_jobs import JOBS
@@ -63,6 +70,11 @@ class House:
         self.schedules = Schedules(self.machine, PostgresScheduleBook(self.database, self.store))
         self.templates = Templates(self.machine, PostgresTemplateBook(self.database, self.store))
         self.batches = Batches(self.machine, PostgresBatchBook(self.database, self.store))
+        rules = Settings().url_rules()
+        post = PostgresMailroom(self.database)
+        self.desk = WebhookDesk(post, GuardedCaller(rules), self.registry)
+        steward = PostgresSteward(self.database)
+        self.housekeeper = Housekeeper(steward, self.blobs, Removal(self.machine), Keeping())
         self.worker = Worker(uuid4(), "test", 1, "test", tuple(QueueName))
         held = Held()
         self.runner = TaskRunner(
@@ -85,6 +97,8 @@ class House:
             **{
                 "keys": KeyRing(PostgresKeys(self.database)),
                 "audit": PostgresAudit(self.database),
+                "webhooks": self.desk,
+                "housekeeper": self.housekeeper,
                 **more,
             },
         )

@@ -103,6 +103,22 @@ class Ticking(JobBase, schedule="@yearly"):
         return 1
 
 
+class Talker(JobBase):
+    """Tells what it does."""
+
+    n: int = 3
+
+    def numbers(self) -> list[int]:
+        return list(range(self.n))
+
+    @fan_out(each=numbers, retry=Retry(attempts=1))
+    def talk(self, ctx: Context, n: int) -> int:
+        ctx.log.info("number %d", n)
+        if n % 2:
+            ctx.log.warning("odd: %d", n)
+        return n
+
+
 class Explosive(JobBase):
     """Cannot even be looked at."""
 

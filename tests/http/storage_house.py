@@ -7,12 +7,13 @@ import httpx
 
 from core.blobs import Blobs
 from tests.http.house import serving
+from tests.support.idle import idle_machine
 from triggers.http.app import create_app
 from triggers.http.services import Services
 
 
 @contextmanager
 def storage_client(blobs: Blobs, **more: object) -> Iterator[httpx.Client]:
-    app = create_app(Services(None, None, blobs, None, **more))  # type: ignore[arg-type]
+    app = create_app(Services(idle_machine(blobs), None, blobs, None, **more))  # type: ignore[arg-type]
     with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client

@@ -21,6 +21,7 @@ from services.grids.models import GridLimits
 from services.grids.select import When
 from tests.http.house import serving
 from tests.support.grids import Weather
+from tests.support.idle import idle_machine
 from tests.support.netcdf import Var
 from triggers.http.app import create_app
 from triggers.http.services import Services
@@ -71,7 +72,7 @@ def catalog(blobs: MemoryBlobs) -> MemoryCatalog:
 @pytest.fixture(scope="module")
 def client(blobs: MemoryBlobs, catalog: MemoryCatalog) -> Iterator[httpx.Client]:
     limits = GridLimits(cells=400_000, answer=2_000)
-    app = create_app(Services(None, None, blobs, catalog, grid_limits=limits))  # type: ignore[arg-type]
+    app = create_app(Services(idle_machine(blobs), None, blobs, catalog, grid_limits=limits))  # type: ignore[arg-type]
     with (
         serving(app) as url,
         httpx.Client(base_url=f"{url}/api/xarray/cubes", timeout=30) as client,
@@ -263,7 +264,9 @@ def test_a_wrong_question_is_told_what_is_wrong(
 def test_a_costly_question_is_refused_and_told_what_to_narrow(
     client: httpx.Client, blobs: MemoryBlobs, catalog: MemoryCatalog
 ) -> None:
-    strict = Services(None, None, blobs, catalog, grid_limits=GridLimits(cells=5_000))  # type: ignore[arg-type]
+    strict = Services(
+        idle_machine(blobs), None, blobs, catalog, grid_limits=GridLimits(cells=5_000)
+    )  # type: ignore[arg-type]
     with (
         serving(create_app(strict)) as url,
         httpx.Client(base_url=f"{url}/api/xarray/cubes") as other,
@@ -280,7 +283,7 @@ def test_a_costly_question_is_refused_and_told_what_to_narrow(
 def test_a_map_of_too_many_cells_is_refused(
     client: httpx.Client, blobs: MemoryBlobs, catalog: MemoryCatalog
 ) -> None:
-    strict = Services(None, None, blobs, catalog, grid_limits=GridLimits(answer=100))  # type: ignore[arg-type]
+    strict = Services(idle_machine(blobs), None, blobs, catalog, grid_limits=GridLimits(answer=100))  # type: ignore[arg-type]
     with (
         serving(create_app(strict)) as url,
         httpx.Client(base_url=f"{url}/api/xarray/cubes") as other,

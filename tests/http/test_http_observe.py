@@ -11,31 +11,14 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from core import Context, JobBase, Retry, fan_out
 from core.registry import Registry
 from infrastructure.database import Database
 from infrastructure.gauges import LoadCollector
 from infrastructure.load import PostgresScales
 from tests.http.house import House, house_of
-from tests.http.sample_jobs import JOBS, Failing, Squares
+from tests.http.sample_jobs import JOBS, Failing, Squares, Talker
 from tests.support.metrics import Fixed
 from tests.support.waiting import eventually
-
-
-class Talker(JobBase):
-    """Tells what it does."""
-
-    n: int = 3
-
-    def numbers(self) -> list[int]:
-        return list(range(self.n))
-
-    @fan_out(each=numbers, retry=Retry(attempts=1))
-    def talk(self, ctx: Context, n: int) -> int:
-        ctx.log.info("number %d", n)
-        if n % 2:
-            ctx.log.warning("odd: %d", n)
-        return n
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests.http.sample_jobs import Explosive, Squares
 from tests.http.table import Operation, operations
 
 KEYS = {"type", "title", "status", "detail", "code", "correlation_id", "errors"}
+OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
 INSIDE = re.compile(r"(?i)select |insert |psycopg|postgres|traceback|/work/|\.py\b|127\.0\.0\.1")
 
 
@@ -21,7 +22,7 @@ def check_envelope(answer: httpx.Response) -> dict[str, Any]:
     body = answer.json()
     assert set(body) == KEYS
     assert body["status"] == answer.status_code
-    assert body["type"] == f"/errors/{body['code']}"
+    assert body["type"] in (f"/errors/{body['code']}", OGC + body["code"].replace("_", "-"))
     assert body["title"]
     assert body["detail"]
     assert body["correlation_id"] == answer.headers["x-correlation-id"]

@@ -243,6 +243,7 @@ def test_the_audit_tells_who_changed_what_and_no_secret(side: Side, target: Targ
     here = hook["links"]["self"]
     new = side.client.post(f"{here}/secret").json()["secret"]
     sent = side.client.post(f"{here}/test").json()
+    side.deliver()
     side.client.put(here, json={"url": target.url("/token/abc124")})
     for verb in ("pause", "pause", "resume"):
         side.client.post(f"{here}/{verb}")
@@ -319,6 +320,7 @@ def test_an_open_circuit_is_an_alert_that_tells_no_secret_of_the_address(
     assert "gone" in alert["message"]
 
 
-def test_without_webhooks_the_app_says_so(common_client: httpx.Client):
-    answer = common_client.get("/api/webhooks")
+def test_without_webhooks_the_app_says_so(common_house: House):
+    with serving(common_house.app(webhooks=None)) as url:
+        answer = httpx.get(f"{url}/api/webhooks", timeout=30)
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")

@@ -7,9 +7,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from core.audit import AuditFilter
 from core.blobs import BlobRef, Blobs
 from core.housekeeper import Housekeeper
 from core.housekeeping import Keeping
+from core.identity import Role
+from core.keys import KeyRing, NewKey, Secret
 from core.letters import LetterNotFound, Letters, LetterUnreadable
 from core.memory_blobs import MemoryBlobs
 from core.ports import Limits
@@ -18,7 +21,9 @@ from core.task_logs import Written
 from core.tasks import TaskKey, Wakeup
 from core.whereabouts import Line as LoggedLine
 from infrastructure import migrations
+from infrastructure.audit import PostgresAudit
 from infrastructure.blobs import AzureBlobs
+from infrastructure.keys import PostgresKeys
 from infrastructure.migrations import JobsRunning
 from infrastructure.steward import PostgresSteward
 from infrastructure.task_logs import PostgresTaskLogs
@@ -26,7 +31,7 @@ from tests.store.desk import PostgresDesk
 from tests.store.sample_jobs import Line, Wide
 from tests.support.waiting import eventually
 
-NOW = Keeping(details=timedelta(0), blobs=timedelta(0))
+NOW = Keeping(details=timedelta(0), audit=timedelta(0), blobs=timedelta(0))
 
 
 @pytest.fixture
@@ -119,6 +124,84 @@ def test_lines_of_tasks_are_kept_for_as_long(postgres_desk: PostgresDesk) -> Non
     assert due.preview().records["log lines"] == 3
     assert due.round().records["log lines"] == 3
     assert due.round().records["log lines"] == 0
+
+
+def test_who_changed_what_is_kept_longer_than_details(postgres_desk: PostgresDesk) -> None:
+    audit, details = PostgresAudit(postgres_desk.pool), Keeping(details=timedelta(0))
+    audit.note("ada", "limit_changed", "raster")
+    blobs = MemoryBlobs()
+    assert keeper(postgres_desk, blobs, details).round().records["audit notes"] == 0
+    due = keeper(postgres_desk, blobs, NOW)
+    before = due.preview().records["audit notes"]
+    assert before >= 1
+    assert due.round().records["audit notes"] == before
+    assert audit.notes(AuditFilter(), None, 10) == []
+
+
+def test_ticks_that_are_decided_are_kept_for_as_long_as_was_said(
+    postgres_desk: PostgresDesk,
+) -> None:
+    """One that is due keeps others from submitting it again, however old it is."""
+    conn, blobs = postgres_desk.conn, MemoryBlobs()
+    conn.execute(
+        "insert into app.schedules (name, job_type, parameters, cron, zone, overlap, catch_up, backlog, owner,"
+        " created_by, changed_by, decided) values ('n', 'line', '{}', '* * * * *', 'UTC', 'skip', 'none', 1,"
+        " 'person', 'ada', 'ada', now() - interval '1 hour')"
+    )
+    for outcome, ago in (("submitted", 120), ("waiting", 100), ("skipped", 90), ("submitted", 30)):
+        conn.execute(
+            "insert into app.schedule_ticks (schedule_id, tick, outcome)"
+            " select schedule_id, now() - make_interval(mins => %s), %s from app.schedules",
+            [ago, outcome],
+        )
+    assert keeper(postgres_desk, blobs, Keeping()).round().records["schedule ticks"] == 0
+    due = keeper(postgres_desk, blobs, NOW)
+    assert due.preview().records["schedule ticks"] == 2
+    assert due.round().records["schedule ticks"] == 2
+    left = conn.execute("select outcome from app.schedule_ticks order by tick").fetchall()
+    assert left == [("waiting",), ("submitted",)]
+
+
+def test_the_list_of_a_batch_goes_once_its_jobs_have_ended_and_they_stay(
+    postgres_desk: PostgresDesk,
+) -> None:
+    conn, blobs = postgres_desk.conn, MemoryBlobs()
+    run = postgres_desk.submit(Line())
+    for total, outcome, job in (
+        (1, "submitted", run.job_id),
+        (1, "due", None),
+        (1, "invalid", None),
+    ):
+        conn.execute(
+            "with made as (insert into app.batches (total, created_by) values (%s, 'ada') returning batch_id)"
+            " insert into app.batch_jobs (batch_id, idx, job_type, job_id, outcome)"
+            " select batch_id, 0, 'line', %s, %s from made",
+            [total, job, outcome],
+        )
+    assert keeper(postgres_desk, blobs, Keeping()).round().records["batches"] == 0
+    due = keeper(postgres_desk, blobs, NOW)
+    assert due.preview().records["batches"] == 1
+    assert due.round().records["batches"] == 1
+    postgres_desk.work()
+    assert due.round().records["batches"] == 1
+    assert conn.execute("select outcome from app.batch_jobs").fetchall() == [("due",)]
+    assert conn.execute("select count(*) from app.batches").fetchone() == (1,)
+    assert postgres_desk.runs(run.job_id) != []
+
+
+def test_a_round_removes_a_bounded_part_and_says_that_more_is_left(
+    postgres_desk: PostgresDesk,
+) -> None:
+    conn = postgres_desk.conn
+    conn.execute(
+        "with made as (insert into app.batches (total, created_by) select 6000, 'ada' from generate_series(1, 3)"
+        " returning batch_id) insert into app.batch_jobs (batch_id, idx, job_type, outcome)"
+        " select batch_id, n, 'line', 'invalid' from made, generate_series(1, 6000) n"
+    )
+    due = keeper(postgres_desk, MemoryBlobs(), NOW)
+    first, second = due.round(), due.round()
+    assert (first.records["batches"], first.done) == (2, False)
+    assert (second.records["batches"], second.done) == (1, True)
 
 
 # orphans
@@ -243,7 +326,24 @@ def test_a_rebuild_happens_as_a_whole_or_not_at_all(
         steward.rebuild()
     assert postgres_desk.status(run.run) == "completed"
     monkeypatch.setattr(migrations, "migrations", lambda: known)
-    assert steward.rebuild()[0] == "0001_orchestrator.sql"
+    assert steward.rebuild()[0][0] == "0001_orchestrator.sql"
     assert postgres_desk.runs(run.job_id) == []
     postgres_desk.submit(Line())
     postgres_desk.work()
+
+
+def test_a_rebuild_locks_nobody_out(postgres_desk: PostgresDesk, steward: PostgresSteward) -> None:
+    """API keys and what they did stay, and their numbers go on."""
+    keys, audit = PostgresKeys(postgres_desk.pool), PostgresAudit(postgres_desk.pool)
+    ada, bob = Secret.make(), Secret.make()
+    keys.add(NewKey(ada.id, ada.digest, "ada", Role.OPERATOR), by="grace")
+    audit.note("ada", "limit_changed", "raster", {"max_running": 3})
+    notes = audit.notes(AuditFilter(), None, 500)
+    _, kept = steward.rebuild()
+    assert kept == ["app.keys", "app.audit"]
+    assert KeyRing(keys).identify(str(ada)).role is Role.OPERATOR
+    assert audit.notes(AuditFilter(), None, 500) == notes
+    audit.note("ada", "maintained", "rebuild")
+    assert audit.notes(AuditFilter(), None, 1)[0].id > notes[0].id
+    keys.add(NewKey(bob.id, bob.digest, "bob", Role.READER), by="ada")
+    assert [key.name for key in keys.list(None, 10)][:2] == ["bob", "ada"]

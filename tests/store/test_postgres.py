@@ -134,14 +134,14 @@ def test_a_closer_waits_for_the_one_who_holds_the_switch(postgres_desk):
 
 
 def test_no_unique_key_can_hold_a_null(postgres_desk):
-    """R57: two rows with NULL would both be unique."""
+    """R57: two rows with NULL would both be unique. An index of a part says itself which rows it means."""
     nullable = postgres_desk.conn.execute(
         """
         select i.indexrelid::regclass, a.attname
         from pg_index i
         join pg_class c on c.oid = i.indrelid
         join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
-        where i.indisunique and not i.indnullsnotdistinct and not a.attnotnull
+        where i.indisunique and i.indpred is null and not i.indnullsnotdistinct and not a.attnotnull
           and c.relnamespace = 'app'::regnamespace
         """
     ).fetchall()

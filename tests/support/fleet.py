@@ -123,6 +123,11 @@ class Worker:
     def alive(self) -> bool:
         return self.process.poll() is None
 
+    @property
+    def serves(self) -> bool:
+        """Whether it has said that it begins to work."""
+        return self.log.exists() and "serving queues" in self.log.read_text(errors="replace")
+
     def kill(self) -> None:
         """End it as a power cut would."""
         self._signal(signal.SIGKILL)

@@ -1,6 +1,7 @@
 """A file leaves while it is written, and what arrives is the file as it was at its end."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from core.blobs import BlobRef
 from core.errors import BadInput, BlobNotFound, ServiceUnavailable
 from core.memory_blobs import MemoryBlobs
-from services.raster.shipping import BEHIND, PIECE, Shipment
+from services.raster.shipping import BEHIND, IN_MEMORY, PIECE, Shipment
+from tests.support.fleet import pause
 from tests.support.waiting import eventually
 
 TARGET = BlobRef("silver/cogs/a.tif")
@@ -54,3 +56,47 @@ def test_what_goes_wrong_leaves_no_piece_and_is_told_first(tmp_path: Path):
     with pytest.raises(BadInput, match="damaged"):
         damaged()
     assert blobs.pieces(staged(blobs)) == {}
+
+
+class Slow(MemoryBlobs):
+    """Storage that takes its time, and looks how much is held for it meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = [0]
+        self.look: Callable[[], int] = lambda: 0
+
+    def put_piece(self, ref: BlobRef, number: int, data: bytes) -> None:
+        self.held.append(self.look())
+        pause(0.2)
+        self.held.append(self.look())
+        super().put_piece(ref, number, data)
+
+
+def test_a_file_waits_on_the_disk_and_not_in_memory_when_storage_is_slow(tmp_path: Path):
+    """Eight hundred megabytes behind a slow network would be eight hundred megabytes of memory."""
+    blobs, file = Slow(), tmp_path / "cog.tif"
+    file.write_bytes(bytes(12 * PIECE))
+    with Shipment(blobs, file, staged(blobs)) as shipment:
+        waiting = shipment._waiting  # pyright: ignore[reportPrivateUsage]
+        blobs.look = lambda: sum(not each.done() for each in list(waiting))
+        shipment.complete()
+        shipment.finish(TARGET)
+    assert max(blobs.held) in (IN_MEMORY - 1, IN_MEMORY)
+    assert blobs.info(TARGET).size == 12 * PIECE
+
+
+def test_the_rest_stays_where_it_is_when_a_piece_cannot_be_sent(tmp_path: Path):
+    class Full(MemoryBlobs):
+        asked = 0
+
+        def put_piece(self, ref: BlobRef, number: int, data: bytes) -> None:
+            self.asked += 1
+            raise ServiceUnavailable("storage is full")
+
+    blobs, file = Full(), tmp_path / "cog.tif"
+    file.write_bytes(bytes(12 * PIECE))
+
+    with pytest.raises(ServiceUnavailable, match="full"), Shipment(blobs, file, staged(blobs)) as s:
+        s.complete()
+    assert blobs.asked <= 2 * IN_MEMORY

@@ -7,11 +7,16 @@ from typing import Annotated
 import typer
 
 from triggers.cli import (
+    audit,
     batches,
     blobs,
+    catalog,
     doctor,
+    house,
     job_types,
     keys,
+    letters,
+    limits,
     reading,
     schedules,
     settings,
@@ -64,9 +69,14 @@ reading.register(app)
 job_types.register(app)
 steering.register(app)
 app.add_typer(blobs.app, name="blobs", rich_help_panel="Data")
+app.add_typer(catalog.app, name="catalog", rich_help_panel="Data")
+app.add_typer(limits.app, name="limits", rich_help_panel="Installation")
+app.add_typer(letters.app, name="letters", rich_help_panel="Installation")
+app.add_typer(house.app, name="house", rich_help_panel="Installation")
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Installation")
 app.add_typer(keys.app, name="keys", rich_help_panel="Installation")
 command(app, panel="Installation")(keys.whoami)
+audit.register(app)
 doctor.register(app)
 app.add_typer(settings.app, name="config", rich_help_panel="Installation")
 

@@ -14,7 +14,7 @@ import typer
 
 from triggers.cli.command import command
 from triggers.cli.session import Session
-from triggers.cli.tables import Column, size
+from triggers.cli.tables import Column, facts, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -123,6 +123,32 @@ def ls(
         return session.listing(found, CONTAINERS, "There are no containers.")
     listed = session.client.blobs.ls(f"{zone}/{rest}", suffix=suffix)
     session.listing(islice(listed, limit), BLOBS, "There are no such blobs.")
+
+
+@command(app)
+def show(session: Session, ref: Ref) -> None:
+    """Show the facts of a blob: its size, its type, when it came."""
+    found = session.client.blobs.info(ref)
+    told = list(found.model_dump(mode="json", exclude={"links"}).items())
+    session.answer(found, lambda: typer.echo("\n".join(facts(told))))
+
+
+@command(app)
+def link(
+    session: Session,
+    ref: Ref,
+    write: Annotated[bool, typer.Option("--write", help="To send a new blob, by PUT.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --write: it may replace a blob.")
+    ] = False,
+) -> None:
+    """Print a link to a blob that needs no key, for a while. Whoever has it may use it.
+
+    \b
+    curl -o dem.tif "$(coremachine blobs link silver/rasters/dem.tif)"
+    """
+    made = session.client.blobs.link(ref, write=write, overwrite=overwrite)
+    session.answer(made, made.url)
 
 
 class _Note:

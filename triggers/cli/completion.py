@@ -15,7 +15,8 @@ from triggers.cli.tables import age
 if TYPE_CHECKING:
     from coremachine_client import Client
 
-PATIENCE = 1.0
+PATIENCE = 2.0
+"""Seconds: a person who has pressed Tab waits no longer, and a server that wakes up may need as many."""
 OFFERED = 20
 
 

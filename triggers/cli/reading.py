@@ -32,7 +32,7 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at mo
 JOBS = (
     Column("job", lambda job: short(job.job_id)),
     Column("type", lambda job: job.job_type, gives=True),
-    Column("status", lambda job: job.status),
+    Column("status", lambda job: f"{job.status}, waits" if job.waiting else job.status),
     Column("stages", lambda job: f"{job.stages_closed}/{job.stages_total}", right=True),
     Column("age", lambda job: age(job.created_at), right=True),
     Column("took", lambda job: lasted(job.started_at, job.finished_at), right=True),
@@ -213,7 +213,9 @@ def _portrait(job: Job) -> Iterable[str]:
             ("job", job.job_id),
             ("type", job.job_type),
             ("status", job.status),
+            ("waits", None if job.waiting is None else watching.why(job.waiting)),
             ("run", job.run if job.run > 1 else None),
+            ("priority", job.priority or None),
             ("begun", None if job.started_at is None else f"{age(job.started_at)} ago"),
             ("took", lasted(job.started_at, job.finished_at)),
             ("parameters", job.parameters or None),

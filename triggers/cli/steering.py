@@ -98,7 +98,7 @@ def delete(
 ) -> None:
     """Delete a job, with its history and its blobs."""
     job_id = session.job(job)
-    if not (dry_run or yes or session.as_json):
+    if not (dry_run or yes):
         typer.confirm(f"Delete job {short(job_id)} with all it made?", abort=True, err=True)
     deleted = session.client.delete(job_id, dry_run=dry_run, keep_outputs=keep_outputs)
     counted = f"{deleted.runs} runs, {deleted.tasks} tasks, {deleted.blobs} blobs"

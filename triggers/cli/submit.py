@@ -30,6 +30,9 @@ STAGES = (
 )
 
 
+METAVARS: dict[type, str] = {str: "TEXT", int: "N", float: "NUMBER"}
+
+
 Wait = Annotated[
     bool,
     typer.Option(
@@ -37,13 +40,17 @@ Wait = Annotated[
     ),
 ]
 Timeout = Annotated[
-    float | None, typer.Option(min=0, help="Wait so many seconds at most; the job goes on.")
+    float | None,
+    typer.Option(min=0, metavar="SECONDS", help="Wait so many seconds at most; the job goes on."),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check the parameters and show the plan; begin nothing.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Run it again if it has ended.")]
-Priority = Annotated[int | None, typer.Option(min=-100, max=100, help="Higher ones go first.")]
+Priority = Annotated[
+    int | None,
+    typer.Option(min=-100, max=100, metavar="N", help="Higher ones go first, from -100 to 100."),
+]
 After = Annotated[
     list[str] | None,
     typer.Option(
@@ -165,11 +172,20 @@ def _parameter(name: str, flag: Flag, taken: frozenset[str]) -> Parameter:
         flag.option(taken),
         help=flag.help,
         show_default=False,
-        metavar="JSON" if flag.is_json else None,
+        metavar=_metavar(flag),
     )
     kind: Any = choices_of(flag) if flag.choices else flag.kind
     annotation = Annotated[(list[kind] if flag.many else kind) | None, option]
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=None)
+
+
+def _metavar(flag: Flag) -> str | None:
+    """What stands for one value. An option that may be given several times takes one each time."""
+    if flag.is_json:
+        return "JSON"
+    if flag.choices:
+        return f"[{'|'.join(flag.choices)}]"
+    return METAVARS.get(flag.kind)
 
 
 def _described(job_type: JobType) -> str:
@@ -204,9 +220,8 @@ def _submit(
         after_success=after_success or None,
     )
     if not wait:
-        return session.answer(
-            submitted, lambda: typer.echo(f"{submitted.job_id}\n{submitted.message}")
-        )
+        session.remark(submitted.message)
+        return session.answer(submitted, submitted.job_id)
     session.remark(f"job {short(submitted.job_id)}: {submitted.message}")
     watching.conclude(session, watching.wait(session, submitted.job_id, timeout))
 

@@ -20,6 +20,13 @@ TEMPLATES = (
     Column("job type", lambda each: each.job_type),
     Column("parameters", lambda each: each.parameters, gives=True),
 )
+USES = (
+    Column("job", lambda use: short(use.job_id)),
+    Column("version", lambda use: use.version, right=True),
+    Column("age", lambda use: use.at, right=True),
+    Column("by", lambda use: use.by, gives=True),
+    Column("instead", lambda use: use.overrides or "", gives=True),
+)
 
 
 @app.callback()
@@ -61,6 +68,14 @@ def put(
 def versions(session: Session, name: Name) -> None:
     """List the versions of a template."""
     session.listing(session.client.templates.versions(name), TEMPLATES, "There are none.")
+
+
+@command(app)
+def submissions(session: Session, name: Name) -> None:
+    """List what was submitted of a template, by whom and with what in place of its own."""
+    session.listing(
+        session.client.templates.submissions(name), USES, "Nothing was submitted of it."
+    )
 
 
 @command(app)

@@ -15,10 +15,11 @@ from triggers.cli.session import Session
 from triggers.cli.tables import cut, facts, json_of, lasted, short, terminal
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import TaskID
 
     from coremachine_client import Event, Job
-    from coremachine_client.models import StageProgress
+    from coremachine_client.models import StageProgress, Waiting
 
 LONGEST = 20_000
 """Letters of a result that are shown; `coremachine result` has all of it."""
@@ -33,6 +34,8 @@ class Standing(Protocol):
     def progress(self) -> float: ...
     @property
     def stages(self) -> Iterable[StageProgress]: ...
+    @property
+    def waiting(self) -> Waiting | None: ...
 
 
 class Display(Protocol):
@@ -63,7 +66,7 @@ class Lines(AbstractContextManager["Lines"]):
     def __init__(self) -> None:
         self._said = ""
         self._at = 0.0
-        self._closed: set[str] = set()
+        self._told: tuple[set[str], str] = (set(), "")
 
     def __exit__(self, *_: object) -> None:
         return None
@@ -71,20 +74,26 @@ class Lines(AbstractContextManager["Lines"]):
     def update(self, standing: Standing) -> None:
         line = f"{standing.status} {standing.progress:.0%}"
         closed = {stage.name for stage in standing.stages if stage.status == "closed"}
+        reason = ""
+        if standing.waiting is not None:
+            line, reason = (
+                f"{standing.status}, waits: {why(standing.waiting)}",
+                standing.waiting.reason,
+            )
         for stage in standing.stages:
             if stage.status in {"open", "expanding"}:
                 line += f", {stage.name} {stage.counts.ended} of {stage.total}"
-        is_news = closed != self._closed or standing.status in ENDS
+        is_news = (closed, reason) != self._told or standing.status in ENDS
         if line != self._said and (is_news or time.monotonic() - self._at >= self.EVERY):
             typer.echo(line, err=True)
-            self._said, self._at, self._closed = line, time.monotonic(), closed
+            self._said, self._at, self._told = line, time.monotonic(), (closed, reason)
 
     def event(self, event: Event) -> None:
         typer.echo(told(event))
 
 
 class Bars(AbstractContextManager["Bars"]):
-    """For people: a bar per stage."""
+    """For people: a bar per stage, and above them what the job waits for."""
 
     def __init__(self, session: Session) -> None:
         from rich.progress import (  # noqa: PLC0415 - only who shows progress pays for it
@@ -94,8 +103,19 @@ class Bars(AbstractContextManager["Bars"]):
             TextColumn,
             TimeElapsedColumn,
         )
+        from rich.text import Text  # noqa: PLC0415
 
-        self._bars = Progress(
+        class Below(Progress):
+            """Bars below a line."""
+
+            line = ""
+
+            def get_renderables(self) -> Iterable[RenderableType]:
+                if self.line:
+                    yield Text(self.line, overflow="ellipsis", no_wrap=True)
+                yield self.make_tasks_table(self.tasks)
+
+        self._bars = Below(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
@@ -113,6 +133,7 @@ class Bars(AbstractContextManager["Bars"]):
         self._bars.stop()
 
     def update(self, standing: Standing) -> None:
+        self._bars.line = "" if standing.waiting is None else f"waits: {why(standing.waiting)}"
         for stage in standing.stages:
             bar = self._bar(stage)
             done = stage.counts.ended
@@ -148,6 +169,13 @@ def told(event: Event) -> str:
     line = f"{event.at:%H:%M:%S}  {event.what:<18}  {where:<20}  {data}".rstrip()
     wide = terminal()
     return cut(line, wide) if wide else line
+
+
+def why(waiting: Waiting) -> str:
+    """What a job waits for, and for which jobs, as far as a line has room."""
+    jobs = [short(job_id) for job_id in waiting.jobs[:3]]
+    more = ["…"] if len(waiting.jobs) > len(jobs) else []
+    return f"{waiting.message} ({', '.join(jobs + more)})" if jobs else waiting.message
 
 
 def wait(session: Session, job_id: str, timeout: float | None) -> Job:

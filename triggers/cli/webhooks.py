@@ -101,9 +101,15 @@ def test(session: Session, webhook: HookId) -> None:
 def deliveries(
     session: Session,
     webhook: HookId,
+    delivery: Annotated[
+        int | None,
+        typer.Argument(metavar="[DELIVERY]", help="One message: every attempt to send it."),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 20,
 ) -> None:
-    """List the messages that were sent, newest first, and how it went."""
+    """List the messages that were sent, newest first, and how it went; or show one."""
+    if delivery is not None:
+        return _show(session, session.client.webhooks.delivery(webhook, delivery))
     found = islice(session.client.webhooks.deliveries(webhook), limit)
     session.listing(found, DELIVERIES, "Nothing was sent yet.")
 

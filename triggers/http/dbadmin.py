@@ -73,6 +73,8 @@ class Maintained(BaseModel):
     action: Action
     applied: list[str] = []
     """Migrations that were applied."""
+    kept: list[str] = []
+    """Tables whose rows a rebuild has left alone: API keys, and who changed what."""
     swept: Swept | None = None
     """What was removed, or would be."""
 
@@ -121,7 +123,7 @@ def db_maintenance(
     ] = None,
     dry_run: Annotated[bool, Query(description="With cleanup: only tell.")] = False,
 ) -> Maintained:
-    """Apply migrations, remove what is old, or (in development) drop every job and begin anew."""
+    """Apply migrations, remove what is old, or (in development) drop all but keys and audit, and begin anew."""
     about(request, None if dry_run and action is Action.CLEANUP else action)
     match action:
         case Action.ENSURE:
@@ -136,8 +138,9 @@ def db_maintenance(
                 raise OnlyInDevelopment(
                     "A rebuild drops every job. It works where CM_DEVELOPMENT is set, and nowhere else."
                 )
-            _confirmed(confirm, "It drops every job")
-            return Maintained(action=action, applied=housekeeper.steward.rebuild())
+            _confirmed(confirm, "It drops every job, schedule, template, batch and webhook")
+            applied, kept = housekeeper.steward.rebuild()
+            return Maintained(action=action, applied=applied, kept=kept)
 
 
 def _confirmed(confirm: str | None, what: str) -> None:

@@ -125,6 +125,7 @@ def progress_of(job: JobView) -> dict[str, Any]:
     return {
         "status": job.status,
         "progress": job.progress,
+        "waiting": None if job.waiting is None else job.waiting.model_dump(mode="json"),
         "stages": [
             stage.model_dump(mode="json", include={"name", "status", "total", "counts", "progress"})
             for stage in job.stages

@@ -40,14 +40,14 @@ create table app.deliveries (
     attempt     integer not null default 0,
     tries       integer not null default 0,
     due_at      timestamptz not null default clock_timestamp(),
-    ended_at    timestamptz,
-    unique (webhook_id, run_id, number)
+    ended_at    timestamptz
 );
 comment on table app.deliveries is 'An event for a webhook, written by the statement that writes the event. No foreign key: events wait for nobody.';
 comment on column app.deliveries.message is 'Names the event to the receiver, at every attempt and replay.';
 comment on column app.deliveries.attempt is 'The fencing token: raised by every claim, named by whoever settles.';
 comment on column app.deliveries.tries is 'Attempts since it was written or replayed; they run out.';
 comment on column app.deliveries.due_at is 'When it may be sent; while it is being sent, when its sender is taken for dead.';
+create unique index deliveries_once on app.deliveries (webhook_id, run_id, number) where run_id is not null;
 create index deliveries_open on app.deliveries (webhook_id, due_at) where status in ('waiting', 'sending');
 create index deliveries_by_webhook on app.deliveries (webhook_id, delivery desc);
 create index deliveries_by_time on app.deliveries (happened);

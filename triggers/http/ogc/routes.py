@@ -213,7 +213,8 @@ def ogc_dismiss(
 ) -> StatusInfo:
     """Cancel a job. What it has stored already stays."""
     with standard():
-        Control(machine).cancel(job_id, by=actor)
+        job = insights.job(job_id)  # which knows what is no id at all
+        Control(machine).cancel(job.job_id, by=actor)
         return describing.job_info(insights.job(job_id), base)
 
 
