@@ -11,6 +11,7 @@ from coremachine_client.batches import Batches
 from coremachine_client.blobs import Blobs
 from coremachine_client.catalog import Catalog
 from coremachine_client.control import ControlVerbs
+from coremachine_client.glances import GlanceVerbs
 from coremachine_client.house import House
 from coremachine_client.installation import InstallationVerbs
 from coremachine_client.jobs import JobVerbs
@@ -27,7 +28,15 @@ LOCAL = "http://127.0.0.1:7071"
 VERSION = "0.1.0"
 
 
-class Client(JobVerbs, ControlVerbs, LogVerbs, InstallationVerbs, IdentityVerbs, AuditVerbs):
+class Client(
+    JobVerbs,
+    ControlVerbs,
+    LogVerbs,
+    GlanceVerbs,
+    InstallationVerbs,
+    IdentityVerbs,
+    AuditVerbs,
+):
     """Speaks with one CoreMachine server. Threads may share it; close it, or use it in a `with` block."""
 
     def __init__(

@@ -315,7 +315,7 @@ def web_app(host: str | None = None) -> Any:
     services = shared()
     given, machine = services.settings, services.machine
     keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
-    reader = PostgresReader(services.database)
+    reader, dsn = PostgresReader(services.database), given.database_url.get_secret_value()
     return create_app(
         WebServices(
             machine=machine,
@@ -331,9 +331,7 @@ def web_app(host: str | None = None) -> Any:
             access=access(given, keys, host),
             keys=keys,
             audit=PostgresAudit(services.database),
-            stac=StacConnections(
-                given.database_url.get_secret_value(), size=given.catalog_pool_size
-            ),
+            stac=StacConnections(dsn, size=given.catalog_pool_size),
             webhooks=services.webhooks,
             schedules=services.schedules,
             templates=services.templates,

@@ -45,6 +45,8 @@ WAYS: dict[str, tuple[Call, str]] = {
     # the installation
     "GET /api/health": (lambda c: c.health(), "health"),
     "GET /api/status/deep": (lambda c: c.deep_status(), "doctor --remote"),
+    "GET /api/status/throughput": (lambda c: c.throughput(), "throughput"),
+    "GET /api/gates": (lambda c: c.gates(), "gates"),
     "GET /api/whoami": (lambda c: c.whoami(), "whoami"),
     "GET /api/keys": (lambda c: list(c.keys), "keys list"),
     "POST /api/keys": (lambda c: c.keys.create("a", "reader"), "keys create a"),
@@ -66,6 +68,7 @@ WAYS: dict[str, tuple[Call, str]] = {
         f"watch {JOB} --after 0",
     ),
     "GET /api/jobs/{job_id}/logs": (lambda c: list(c.logs(JOB)), f"logs {JOB}"),
+    "GET /api/jobs/{job_id}/timeline": (lambda c: c.timeline(JOB), f"timeline {JOB}"),
     "GET /api/job-types": (lambda c: c.job_types(), "types"),
     "GET /api/job-types/{job_type}": (lambda c: c.job_type("a"), "types a"),
     "GET /api/concurrency": (lambda c: list(c.limits.keys()), "limits keys"),
@@ -218,6 +221,7 @@ WAYS: dict[str, tuple[Call, str]] = {
 """For each route a call of the client and a command that ask it."""
 
 ELSEWHERE = {
+    "GET /api/status/stream": "it tells that something has changed, for whoever shows much at once",
     "GET /api/livez": "balancers ask whether a process is alive; the doctor asks it too",
     "GET /api/readyz": "balancers ask whether a process may get requests",
     "GET /metrics": "Prometheus scrapes it",
@@ -247,7 +251,8 @@ ELSEWHERE = {
 
 
 def routes() -> set[str]:
-    return {f"{method} {path}" for method, path in RULES}
+    """Those of the API: pages are for people, and their buttons call these."""
+    return {f"{method} {path}" for (method, path), rule in RULES.items() if not rule.is_page}
 
 
 def is_elsewhere(route: str) -> bool:
@@ -264,7 +269,9 @@ def test_every_route_has_a_method_and_a_command_or_a_reason_why_not() -> None:
 
 
 def test_nothing_that_an_operator_may_is_left_to_http_alone() -> None:
-    operators = {f"{r.method} {r.path}" for r in RULES.values() if r.needs is Role.OPERATOR}
+    operators = {
+        f"{r.method} {r.path}" for r in RULES.values() if r.needs is Role.OPERATOR and not r.is_page
+    }
     assert operators <= set(WAYS)
 
 

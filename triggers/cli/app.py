@@ -12,6 +12,7 @@ from triggers.cli import (
     blobs,
     catalog,
     doctor,
+    glances,
     house,
     job_types,
     keys,
@@ -68,6 +69,7 @@ app.add_typer(schedules.app, name="schedules", rich_help_panel="Submit")
 reading.register(app)
 job_types.register(app)
 steering.register(app)
+glances.register(app)
 app.add_typer(blobs.app, name="blobs", rich_help_panel="Data")
 app.add_typer(catalog.app, name="catalog", rich_help_panel="Data")
 app.add_typer(limits.app, name="limits", rich_help_panel="Installation")
