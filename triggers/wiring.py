@@ -23,6 +23,7 @@ from core.execution import Apart
 from core.executor import Executor
 from core.housekeeper import Housekeeper
 from core.insights import Insights
+from core.internet import Internet
 from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
@@ -42,6 +43,7 @@ from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.fetching import Fetcher
 from infrastructure.identities import issuers
 from infrastructure.identities import key_store as key_store
 from infrastructure.keys import PostgresKeys
@@ -152,7 +154,9 @@ def _machine(
     given: Settings, store: PostgresStore, catalog_database: Database, watch: Watch
 ) -> CoreMachine:
     catalog = PgstacCatalog(catalog_database)
-    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given), watch)
+    internet = Internet(Fetcher(given.source_rules()), given.sources_url)
+    found = (*options(given), internet)
+    return CoreMachine(_registry(given), store, blobs(given), catalog, found, watch)
 
 
 TASK_CONNECTIONS = 4

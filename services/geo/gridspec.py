@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from core.errors import BadInput
 from services.geo import projecting
@@ -24,14 +24,12 @@ EDGE = 1_000_000_000
 MOST_CELLS = 400_000_000
 
 
-class GridSpec(BaseModel):
+class GridSpec(BaseModel, frozen=True):
     """Square cells, north up. Cell edges lie on whole multiples of `cell` from the origin of the CRS.
 
     Only the four integers and the cell's size say where it is, so two ways to one place give one grid
     and no rounding changes its shape. In degrees the columns go on beyond 180 where a grid crosses it.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     crs: str
     """`EPSG:4326`, the code of a UTM zone, or the PROJ string of a plane around a point."""
