@@ -113,6 +113,11 @@ class GridSpec(BaseModel, frozen=True):
         return Affine(size, 0.0, self.west, 0.0, -size, self.north)
 
     @property
+    def wkt(self) -> str:
+        """The CRS as WKT 2."""
+        return projecting.wkt(self.crs)
+
+    @property
     def bbox(self) -> Box:
         """In degrees as STAC has it: west lies east of east where the grid crosses the 180th meridian."""
         return projecting.bbox_of(self.crs, self.bounds)

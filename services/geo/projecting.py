@@ -134,6 +134,10 @@ def there(crs: str) -> Transformer:
     return Transformer.from_crs(LONLAT, CRS.from_user_input(crs), always_xy=True)
 
 
+def wkt(crs: str) -> str:
+    return CRS.from_user_input(crs).to_wkt()
+
+
 def wrapped(lon: Any) -> Any:
     """Longitudes from -180 up to, not including, 180."""
     return np.where((lon >= -180) & (lon < 180), lon, (lon + 180) % 360 - 180)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.blobs import Blobs
+from core.context import Context
 from core.errors import BadInput
 from core.internet import Internet
 from services.geo.gridspec import GridSpec
@@ -49,6 +50,11 @@ class Desk:
     options: WeatherOptions = field(default_factory=WeatherOptions)
     check: Callable[[], None] = _go_on
     report: Callable[[float, str], None] = _ignore
+
+
+def desk(ctx: Context) -> Desk:
+    """What a task has."""
+    return Desk(ctx.blobs, ctx.option(Internet), ctx.option(WeatherOptions), ctx.check, ctx.report)
 
 
 class Patch(NamedTuple):

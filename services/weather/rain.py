@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from services.weather.idx import Span
 
 Floats = NDArray[np.float32]
-BACK = 3
-"""A sum that is taken away costs as much as so many that are added: rounding of large sums stays in the difference."""
+ADDED, TAKEN = 10_000, 30_000
+"""What a term costs, besides its minutes: few and short ones are best, as rounding of large sums stays in a difference."""
 DEEPEST = 64
 
 
@@ -51,7 +51,7 @@ def way(known: Iterable[Span], wanted: Span) -> list[Term] | None:
         best[at] = cost
         for there, term in edges.get(at, []):
             pushed += 1
-            step = 1 if term.sign > 0 else BACK
+            step = (ADDED if term.sign > 0 else TAKEN) + term.span.end - term.span.start
             heapq.heappush(queue, (cost + step, pushed, there, [*terms, term]))
     return None
 

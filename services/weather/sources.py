@@ -89,6 +89,10 @@ class Absences:
             wait = min(last * 2, ABSENT_FOR[1])
             self._until[url] = self._clock() + wait, wait
 
+    def clear(self) -> None:
+        with self._lock:
+            self._until.clear()
+
     def forget(self, url: str) -> None:
         with self._lock:
             self._until.pop(url, None)
