@@ -32,6 +32,8 @@ class Variable(StrEnum):
     PRECIPITATION = "precipitation"
     CLOUD_COVER = "cloud_cover"
     MSLP = "mslp"
+    BLH = "blh"
+    VISIBILITY = "visibility"
 
 
 class About(NamedTuple):
@@ -61,6 +63,8 @@ ABOUT: dict[Variable, About] = {
     ),
     Variable.CLOUD_COVER: About("Cloud cover", "%", "cloud_area_fraction"),
     Variable.MSLP: About("Pressure at mean sea level", "Pa", "air_pressure_at_mean_sea_level"),
+    Variable.BLH: About("Height of the mixed air", "m", "atmosphere_boundary_layer_thickness"),
+    Variable.VISIBILITY: About("How far one sees", "m", "visibility_in_air"),
 }
 
 
@@ -134,6 +138,8 @@ WAYS: dict[Variable, tuple[Way, ...]] = {
     Variable.PRECIPITATION: (_same(Raw.RAIN),),
     Variable.CLOUD_COVER: (_same(Raw.CLOUD),),
     Variable.MSLP: (_same(Raw.PRESSURE),),
+    Variable.BLH: (_same(Raw.MIXED),),
+    Variable.VISIBILITY: (_same(Raw.VISIBILITY),),
 }
 
 

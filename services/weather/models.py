@@ -30,6 +30,8 @@ class Raw(StrEnum):
     GUST = "gust"
     CLOUD = "cloud"
     PRESSURE = "mslp"
+    MIXED = "blh"
+    VISIBILITY = "visibility"
     RAIN = "rain"
 
 
@@ -137,6 +139,9 @@ TEMPERATURE, DEWPOINT = (Code(discipline=0, category=0, number=n) for n in (0, 6
 HUMIDITY, RAIN = (Code(discipline=0, category=1, number=n) for n in (1, 8))
 CLOUD = Code(discipline=0, category=6, number=1)
 PRESSURE = Code(discipline=0, category=3, number=1)
+MIXED = Code(discipline=0, category=3, number=196)
+"""NOAA's own number."""
+VISIBILITY = Code(discipline=0, category=19, number=0)
 
 
 def _noaa(root: str, name: str, path: str, every: float = 0.0) -> Source:
@@ -180,6 +185,8 @@ GFS = Model(
         **AIR,
         Raw.GUST: _message("GUST", "surface", GUST),
         Raw.CLOUD: _message("TCDC", "entire atmosphere", CLOUD),
+        Raw.MIXED: _message("HPBL", "surface", MIXED),
+        Raw.VISIBILITY: _message("VIS", "surface", VISIBILITY),
         Raw.PRESSURE: _message("PRMSL", "mean sea level", PRESSURE),
     },
 )
@@ -207,6 +214,8 @@ HRRR = Model(
         **AIR,
         Raw.GUST: _message("GUST", "surface", GUST),
         Raw.CLOUD: _message("TCDC", "entire atmosphere", CLOUD),
+        Raw.MIXED: _message("HPBL", "surface", MIXED),
+        Raw.VISIBILITY: _message("VIS", "surface", VISIBILITY),
     },
 )
 

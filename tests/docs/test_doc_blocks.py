@@ -25,17 +25,26 @@ from infrastructure.blobs import AzureBlobs
 from infrastructure.keys import PostgresKeys
 from infrastructure.settings import Settings
 from services.raster import sample
+from services.weather.sample.archive import Archive
 from tests.docs.pages import Block, Page, page, pages
 from tests.support.waiting import eventually
 from triggers import wiring
 from triggers.http.app import create_app
 from triggers.http.services import Services
 from triggers.local import ports
+from triggers.local.sources import standing
 
 LOCAL = "http://127.0.0.1:7071"
 RUNNING = "the running system"
 STRICT = f"{RUNNING} with identity"
 WITH_PYTHON = [each for each in pages() if each.blocks_in("python")]
+
+
+@pytest.fixture(scope="module")
+def stand() -> Iterator[str]:
+    """The stand-in for the internet that `DEMO_SOURCES=local make run` starts."""
+    with standing(Archive().find) as found:
+        yield found.url
 
 
 @pytest.fixture
@@ -56,6 +65,7 @@ def system(
     AzureBlobs(azurite).write(BlobRef(f"bronze/samples/{sample.NAME}"), sample.dem(256))
     (tmp_path / "dem.tif").write_bytes(sample.dem(128))
     remember_port(tmp_path / ".local/azurite", azurite)
+    stand = request.getfixturevalue("stand")
     given = Settings(
         database_url=database,
         storage=azurite,
@@ -63,6 +73,7 @@ def system(
         identity=identity,
         url_plain_http=True,
         url_networks="127.0.0.0/8",
+        sources_url=stand,
     )
     services = wiring.build(given)
     if identity is not None:

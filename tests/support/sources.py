@@ -45,7 +45,7 @@ def running(now: datetime = NOW, real: Path | None = None) -> Iterator[Sources]:
     """What this process remembers of other archives is forgotten."""
     sources.ABSENCES.clear()
     archive = Archive(lambda: now, real)
-    reader = Fetcher(LOOPBACK, quiet=10)
+    reader = Fetcher(LOOPBACK, quiet=120, seconds=300)
     with standing(archive.find) as stand:
         try:
             yield Sources(stand, reader, archive)

@@ -113,6 +113,8 @@ class _Line:
         self, stand: Stand, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.stand, self.reader, self.writer = stand, reader, writer
+        self.head = False
+        """Whether only the head of an answer is asked for."""
 
     async def serve(self) -> None:
         try:
@@ -132,7 +134,8 @@ class _Line:
             return None
         first, *lines = head.split("\r\n")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines) if v}
-        path = first.split(" ")[1].partition("?")[0].lstrip("/")
+        method, path = first.split(" ")[:2]
+        self.head, path = method == "HEAD", path.partition("?")[0].lstrip("/")
         return path, headers.get("range", "")
 
     async def _answer(self, path: str, wanted: str) -> bool:
@@ -175,7 +178,7 @@ class _Line:
         told = {"Content-Length": str(end - start), "Accept-Ranges": "bytes", **headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
         self.writer.write(f"HTTP/1.1 {status} -\r\n{head}\r\n".encode())
-        stop = end - (fault.cut if fault else 0)
+        stop = start if self.head else end - (fault.cut if fault else 0)
         whole = None
         if fault is not None and fault.change is not None:
             whole = fault.change(file.read(start, end))
@@ -191,7 +194,7 @@ class _Line:
             if self.stand.speed:
                 await asyncio.sleep(len(piece) / self.stand.speed)
         await self.writer.drain()
-        return stop == end
+        return self.head or stop == end
 
 
 async def serve(stand: Stand, ready: Callable[[], None] = lambda: None) -> None:
@@ -240,8 +243,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m triggers.local.sources", description=__doc__)
     parser.add_argument("--port", type=int, default=7079, help="where to listen (default 7079)")
     parser.add_argument("--real", type=Path, help="a folder of real inventories to offer as well")
+    parser.add_argument("--latency", type=float, default=0.0, help="milliseconds before an answer")
+    parser.add_argument(
+        "--speed", type=float, default=0.0, help="megabytes a second per connection"
+    )
     asked = parser.parse_args(arguments)
-    stand = Stand(Archive(real=asked.real).find, port=asked.port)
+    stand = Stand(Archive(real=asked.real).find, asked.latency / 1e3, asked.speed * 1e6, asked.port)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(stand))
     return 0

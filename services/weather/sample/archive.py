@@ -21,7 +21,7 @@ from services.weather.sample.writing import Piece
 
 OTHER_LENGTH = 600_000
 """What a message takes in the inventory that nobody asks for: files are as sparse as the real ones."""
-KEPT = 96 << 20
+KEPT = 128 << 20
 """Bytes of messages that were made and may be asked for again."""
 
 

@@ -66,7 +66,8 @@ def gfs(hour: int) -> list[Line]:
     return [
         *lines,
         Line("TCDC", "entire atmosphere", Raw.CLOUD),
-        Line("HPBL", "surface"),
+        Line("HPBL", "surface", Raw.MIXED),
+        Line("VIS", "surface", Raw.VISIBILITY),
         Line("VWSH", "PV=-2e-06 (Km^2/kg/s) surface"),
     ]
 
@@ -88,6 +89,8 @@ def hrrr(hour: int) -> list[Line]:
         Line("APCP", "surface", Raw.RAIN, Kind.SUM, hour, as_days=True),
         *([Line("APCP", "surface", Raw.RAIN, Kind.SUM, 1)] if hour else []),
         Line("TCDC", "entire atmosphere", Raw.CLOUD),
+        Line("HPBL", "surface", Raw.MIXED),
+        Line("VIS", "surface", Raw.VISIBILITY),
         Line("SBT114", "top of atmosphere"),
     ]
 

@@ -43,6 +43,10 @@ def field(raw: Raw, lon: Floats, lat: Floats, time: datetime, hours: float = 0.0
             return 50 + 50 * np.sin(2 * x + t / 9) * np.cos(2 * y)
         case Raw.PRESSURE:
             return 101_300 + 900 * np.sin(x + t / 24) * np.cos(2 * y)
+        case Raw.MIXED:
+            return 900 + 700 * np.sin(2 * np.pi * t / 24 + x) * np.cos(y)
+        case Raw.VISIBILITY:
+            return 20_000 - 8_000 * np.cos(3 * x) * np.cos(y)
         case Raw.RAIN:
             return _rain(x, y) * (_wetness(t) - _wetness(t - hours))
 
