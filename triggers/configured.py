@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core.housekeeping import Keeping
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
+from services.weather.options import WeatherOptions
 
 if TYPE_CHECKING:
     from triggers.http.crowd import CrowdLimits
@@ -49,4 +50,5 @@ def options(given: Settings) -> tuple[object, ...]:
         currency=given.currency,
         scratch=given.scratch,
     )
-    return (raster,)
+    weather = WeatherOptions(keep_hours=given.weather_keep_hours, lines=given.weather_lines)
+    return raster, weather
