@@ -5,13 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter, ValidationError
+
+from core.errors import BadInput
 from core.housekeeping import Keeping
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 from services.weather.options import WeatherOptions
+from services.weather.tilecache.options import TileOptions
+from services.weather.tilecache.region import Region
 
 if TYPE_CHECKING:
     from triggers.wiring import Settings
+
+REGIONS = TypeAdapter(tuple[Region, ...])
 
 
 def keeping(given: Settings) -> Keeping:
@@ -38,4 +45,17 @@ def options(given: Settings) -> tuple[object, ...]:
         scratch=given.scratch,
     )
     weather = WeatherOptions(keep_hours=given.weather_keep_hours, lines=given.weather_lines)
-    return raster, weather
+    tiles = TileOptions(regions=regions(given), most_pending=given.weather_most_pending)
+    return raster, weather, tiles
+
+
+def regions(given: Settings) -> tuple[Region, ...]:
+    """Raises BadInput, which says what is wrong with the setting."""
+    try:
+        return REGIONS.validate_json(given.weather_regions or "[]")
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            f"CM_WEATHER_REGIONS is wrong at {where or 'its begin'}: {first['msg']}"
+        ) from None

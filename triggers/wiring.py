@@ -312,6 +312,7 @@ def web_app(host: str | None = None) -> Any:
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
+    from services.weather.tilecache.inventory import watched  # noqa: PLC0415 - nor for this
     from triggers.http.app import create_app  # noqa: PLC0415
     from triggers.http.crowd import CrowdLimits  # noqa: PLC0415
     from triggers.http.health import scratch_disk  # noqa: PLC0415
@@ -330,6 +331,7 @@ def web_app(host: str | None = None) -> Any:
                 machine.blobs,
                 dead_after=given.dead_after_seconds,
                 scales=services.observability.scales,
+                inventory=watched(machine.blobs),
             ),
             blobs=machine.blobs,
             catalog=machine.catalog,

@@ -1,45 +1,28 @@
 """The tile cache on made-up sources: what is published ends up in tiles, and what goes wrong is seen and mended."""
 
-import io
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from core.errors import BadInput
-from core.memory_blobs import MemoryBlobs
-from core.states import JobStatus
-from core.testing import run_job
-from jobs.build_tile import BuildTile
-from jobs.ingest_grib import IngestGrib
-from jobs.prune_cache import PruneCache
-from jobs.scan_source import ScanSource
 from services.weather.derive import Variable
-from services.weather.models import MODELS, Raw
+from services.weather.models import Raw
 from services.weather.sample import truth
 from services.weather.tilecache import (
     building,
     ingest,
     inventory,
-    pruning,
     scanning,
-    series,
     shelf,
     stock,
     tile,
 )
 from services.weather.tilecache.inventory import HourState, Inventory, RunRow, RunStatus
-from services.weather.tilecache.options import TileOptions
 from services.weather.tilecache.region import Region
 from services.weather.tilecache.scanning import Scope
-from services.weather.tilecache.series import Point
-from services.weather.tilecache.shelf import Slot, TileKey
-from services.weather.tilecache.tile import Cells
+from services.weather.tilecache.shelf import TileKey
 from tests.support.sources import NOW, Sources, running
-from triggers.local.sources import Fault
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 BOX = (-106.0, 39.5, -104.5, 40.5)
@@ -89,9 +72,7 @@ def rounded(sources: Sources, which: Scope, now: datetime = NOW) -> Inventory:
 
 
 def row(found: Inventory, region: str = "front", run: datetime = NOON) -> RunRow:
-    (only,) = [
-        r for r in found.runs if (r.region, r.run) == (region, shelf.run_name(run))
-    ]
+    (only,) = [r for r in found.runs if (r.region, r.run) == (region, shelf.run_name(run))]
     return only
 
 

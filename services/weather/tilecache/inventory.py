@@ -109,6 +109,12 @@ class Inventory(View):
     oldest_age_seconds: float | None
     newest_age_seconds: float | None
 
+    def only(self, region: str | None, model: str | None) -> Inventory:
+        """The runs of a region or a model. What all takes together stays what it is."""
+        runs = [r for r in self.runs if region in (None, r.region) and model in (None, r.model)]
+        disk = [each for each in self.disk if model in (None, each.model)]
+        return self.model_copy(update={"runs": runs, "disk": disk})
+
 
 def inventory(blobs: Blobs, now: datetime) -> Inventory:
     """One listing, and the records it leads to."""
