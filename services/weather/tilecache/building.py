@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import md5
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from core.errors import BadInput, BlobNotFound
 from services.geo.gridspec import GridSpec
 from services.weather import native
 from services.weather import rain as accountant
-from services.weather.decode import Field, decode
 from services.weather.derive import Variable, components, published, way
 from services.weather.grib import BadGrib
 from services.weather.idx import Span
@@ -29,6 +28,9 @@ from services.weather.tilecache.ingest import Part, Parts
 from services.weather.tilecache.region import Region
 from services.weather.tilecache.shelf import Slot, TileKey
 from services.weather.tilecache.tile import Cells
+
+if TYPE_CHECKING:
+    from services.weather.decode import Field
 
 Floats = NDArray[np.float32]
 AT_ONCE = 24
@@ -131,6 +133,8 @@ def cells_of(blobs: Blobs, model: Model, slot: Slot, spec: GridSpec) -> tuple[Ce
 
 
 def _decoded(data: bytes, part: Part) -> Field:
+    from services.weather.decode import decode  # noqa: PLC0415 - eccodes is slow to load
+
     return decode(data[part.offset : part.offset + part.length], part.part)
 
 
