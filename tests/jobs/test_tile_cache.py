@@ -222,6 +222,24 @@ def test_a_worker_that_dies_between_array_and_sidecar_is_made_up_for(sources: So
     assert row(rounded(sources, scope(front(variables=("t2m",))))).status is RunStatus.COMPLETE
 
 
+def test_two_scans_at_once_leave_what_one_leaves(sources: Sources) -> None:
+    """R150: schedulers take turns; should two scans overlap all the same, both write the same."""
+    region, start = front(variables=("t2m", "precipitation")), threading.Barrier(2)
+
+    def scan(_: int) -> None:
+        start.wait()
+        rounded(sources, scope(region))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(scan, range(2)))
+    assert row(rounded(sources, scope(region))).status is RunStatus.COMPLETE
+    arrays = tile.opened(sources.blobs.read(shelf.tile(key())))
+    meta = tile.meta_of(sources.blobs, key())
+    assert meta is not None
+    assert meta.hours == tuple(arrays.hours.tolist()) == (0, 1, 2, 3)
+    assert set(meta.source_grib_md5) == {0, 1, 2, 3}
+
+
 def test_no_more_is_handed_out_than_may_be_pending(sources: Sources) -> None:
     """R158: the cap is per model, and the rest waits for the next scan."""
     few = scope(front(variables=("t2m",)), most_pending=2)
