@@ -9,6 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.errors import BadInput
 from core.housekeeping import Keeping
+from core.insights import Insights
+from core.reading import Reader
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 from services.weather.options import WeatherOptions
@@ -16,7 +18,7 @@ from services.weather.tilecache.options import TileOptions
 from services.weather.tilecache.region import Region
 
 if TYPE_CHECKING:
-    from triggers.wiring import Settings
+    from triggers.wiring import Services, Settings
 
 REGIONS = TypeAdapter(tuple[Region, ...])
 
@@ -59,3 +61,18 @@ def regions(given: Settings) -> tuple[Region, ...]:
         raise BadInput(
             f"CM_WEATHER_REGIONS is wrong at {where or 'its begin'}: {first['msg']}"
         ) from None
+
+
+def insights(services: Services, reader: Reader) -> Insights:
+    """With what is there of forecasts."""
+    from services.weather.tilecache.inventory import watched  # noqa: PLC0415 - only the web app asks
+
+    blobs = services.machine.blobs
+    return Insights(
+        reader,
+        services.registry,
+        blobs,
+        dead_after=services.settings.dead_after_seconds,
+        scales=services.observability.scales,
+        inventory=watched(blobs),
+    )
