@@ -113,6 +113,10 @@ class Settings(BaseSettings):
     """How long messages of forecasts stay in the cache, counted from their cycle."""
     weather_lines: int = Field(default=16, ge=1, le=64)
     """Requests that one weather patch makes at once."""
+    weather_regions: str = ""
+    """Of which places forecasts are kept as tiles: a JSON list of regions, each as the job scan_source takes one."""
+    weather_most_pending: int = Field(default=500, ge=1, le=10_000)
+    """How many hours of a model one scan hands out at most."""
     scratch: Path | None = None
     """Where tasks put temporary files; the system's place when unset."""
     raster_cache_mb: int = Field(default=256, ge=16)

@@ -22,7 +22,6 @@ from core.errors import CoreMachineError
 from core.execution import Apart
 from core.executor import Executor
 from core.housekeeper import Housekeeper
-from core.insights import Insights
 from core.internet import Internet
 from core.keys import KeyRing
 from core.machine import CoreMachine
@@ -59,7 +58,7 @@ from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from triggers.chores import chores
-from triggers.configured import crowd, keeping, options
+from triggers.configured import crowd, insights, keeping, options
 from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
@@ -327,17 +326,10 @@ def web_app(host: str | None = None) -> Any:
     services = shared()
     given, machine = services.settings, services.machine
     keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
-    reader = PostgresReader(services.database)
     return create_app(
         WebServices(
             machine=machine,
-            insights=Insights(
-                reader,
-                services.registry,
-                machine.blobs,
-                dead_after=given.dead_after_seconds,
-                scales=services.observability.scales,
-            ),
+            insights=insights(services, PostgresReader(services.database)),
             blobs=machine.blobs,
             catalog=machine.catalog,
             access=access(given, keys, host),

@@ -36,6 +36,7 @@ from triggers.http import (
     storage,
     templates,
     uploads,
+    weather,
     webhooks,
 )
 from triggers.http.access import Doorkeeper
@@ -67,6 +68,7 @@ ROUTERS = (
     metrics.router,
     identity.router,
     grids.router,
+    weather.router,
     legacy.router,
     uploads.router,
     links.router,
