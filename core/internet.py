@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +20,8 @@ class Ask:
     url: str
     start: int | None = None
     length: int | None = None
+    may_end: bool = False
+    """Whether the file may be shorter than that: then what there is will do."""
     limit: int = 64 << 20
     """More bytes than this are not taken."""
     enough: Callable[[bytes], int | None] | None = None
@@ -64,4 +66,4 @@ class Internet:
         parts = urlsplit(ask.url)
         query = f"?{parts.query}" if parts.query else ""
         url = f"{self.stand_in}/{parts.netloc}{parts.path}{query}"
-        return self.reader.read(Ask(url, ask.start, ask.length, ask.limit, ask.enough, ask.check))
+        return self.reader.read(replace(ask, url=url))

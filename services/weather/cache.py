@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -18,13 +17,12 @@ from numpy.typing import NDArray
 
 from core.blobs import BlobInfo, BlobRef, Blobs, Zone
 from core.errors import BlobChanged, BlobNotFound
+from services.storage import single_flight
 from services.weather.native import NativeGrid
 
 CONTAINER = "weather-cache"
 CYCLE = re.compile(r"[a-z]+/(\d{10})/")
-STALE = 20.0
-"""After so many seconds without a sign, whoever fetches is taken for dead."""
-LOOK = 0.1
+STALE = single_flight.STALE
 Floats = NDArray[np.float32]
 
 
@@ -84,49 +82,14 @@ class Cache:
         self._keep(f"{key}/{name}.npy", data.getvalue())
 
     def claim(self, there: Callable[[], bool], check: Callable[[], None]) -> BlobInfo | None:
-        """The right to fetch; None when what is wanted has come meanwhile.
-
-        No clock is compared with another: a claim that has not changed for a while is replaced, on the
-        condition that it is still the same. Should its owner live after all, both write the same bytes.
-        """
-        ref, seen, since = self.ref("claim"), "", 0.0
-        while True:
-            try:
-                mine = self.blobs.write(ref, b"fetching", only_if_new=True)
-            except BlobChanged:
-                check()
-            else:
-                return self._unless(there, mine)
-            etag = self._state(ref)
-            if etag != seen:
-                seen, since = etag, time.monotonic()
-            elif etag and time.monotonic() - since > STALE:
-                try:
-                    return self.blobs.write(ref, b"fetching", if_etag=etag)
-                except (BlobChanged, BlobNotFound):
-                    seen = ""
-            time.sleep(LOOK)
-            if there():
-                return None
-
-    def _unless(self, there: Callable[[], bool], mine: BlobInfo) -> BlobInfo | None:
-        """Somebody may have fetched it between our look and our claim."""
-        if not there():
-            return mine
-        self.release(mine)
-        return None
+        """The right to fetch; None when what is wanted has come meanwhile."""
+        return single_flight.claim(self.blobs, self.ref("claim"), there, check, STALE)
 
     def release(self, claim: BlobInfo) -> None:
-        try:
-            self.blobs.delete(claim.ref, if_etag=claim.etag)
-        except (BlobChanged, BlobNotFound):
-            return  # somebody took over
+        single_flight.release(self.blobs, claim)
 
     def _state(self, ref: BlobRef) -> str:
-        try:
-            return self.blobs.info(ref).etag
-        except BlobNotFound:
-            return ""
+        return single_flight.state(self.blobs, ref)
 
     def _read(self, name: str) -> bytes | None:
         try:

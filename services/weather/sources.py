@@ -156,7 +156,14 @@ class Sources:
         """The bytes of a range. One whose end is not known ends where its message says."""
         url = source.urls(cycle, hour, self.model.words(cycle))[0]
         enough = length_of if wanted.length is None else None
-        ask = Ask(url, wanted.offset, wanted.length, LARGEST_MESSAGE, enough, self.check)
+        ask = Ask(
+            url,
+            wanted.offset,
+            wanted.length,
+            limit=LARGEST_MESSAGE,
+            enough=enough,
+            check=self.check,
+        )
         return self._read(source, ask).body
 
     def _read(self, source: Source, ask: Ask) -> Told:

@@ -134,7 +134,9 @@ def test_every_route_stands_and_no_other() -> None:
 
 
 def test_every_route_has_an_example_of_itself() -> None:
-    for route, _, example in (row for each in pages_of("http") for row in each.rows if len(row) == 3):
+    for route, _, example in (
+        row for each in pages_of("http") for row in each.rows if len(row) == 3
+    ):
         method, path = route.strip("`").split()
         pattern = re.sub(r"\\\{\w+\\\}", r"[^/?\\s\"`]+", re.escape(path))
         assert re.search(rf"\$URL{pattern}(?=[\s\"?`])", example), f"{route}: {example}"

@@ -236,10 +236,18 @@ def standing(find: Find, *, latency: float = 0.0, speed: float = 0.0) -> Generat
         thread.join(10)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve the made-up archive until stopped."""
-    from services.weather.sample.archive import Archive  # noqa: PLC0415 - eccodes is slow to import
+def earth(real: Path | None = None) -> Find:
+    """Everything that is made up: forecasts, and the terrain and land cover of any place."""
+    from services.landcover import sample as landcover  # noqa: PLC0415 - slow to import
+    from services.terrain import sample as terrain  # noqa: PLC0415
+    from services.weather.sample.archive import Archive  # noqa: PLC0415
 
+    archive = Archive(real=real)
+    return lambda path: archive.find(path) or terrain.find(path) or landcover.find(path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the made-up earth until stopped."""
     parser = argparse.ArgumentParser(prog="python -m triggers.local.sources", description=__doc__)
     parser.add_argument("--port", type=int, default=7079, help="where to listen (default 7079)")
     parser.add_argument("--real", type=Path, help="a folder of real inventories to offer as well")
@@ -248,7 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--speed", type=float, default=0.0, help="megabytes a second per connection"
     )
     asked = parser.parse_args(arguments)
-    stand = Stand(Archive(real=asked.real).find, asked.latency / 1e3, asked.speed * 1e6, asked.port)
+    stand = Stand(earth(asked.real), asked.latency / 1e3, asked.speed * 1e6, asked.port)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(stand))
     return 0
