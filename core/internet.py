@@ -43,6 +43,9 @@ class Reader(Protocol):
     """Raises UrlRefused, Unreachable, or Wrong when the answer is not what was asked for."""
 
     def read(self, ask: Ask) -> Told: ...
+    def close(self) -> None:
+        """Let go of connections that are kept."""
+        ...
 
 
 class NoReader:
@@ -50,6 +53,8 @@ class NoReader:
 
     def read(self, ask: Ask) -> Told:
         raise BadInput("this Context has no internet; pass options={Internet: Internet(reader)}")
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ class Services:
     batches: Batches
     removal: Removal
     housekeeper: Housekeeper
+    internet: Internet
     observability: Observability
     webhooks: WebhookDesk
     pump: Pump
@@ -103,6 +104,7 @@ class Services:
     def close(self) -> None:
         self.pump.stop()
         self.observability.close()
+        self.internet.reader.close()
         self.queue.close()
         self.bell.close()
         self.catalog_database.close()
@@ -117,7 +119,8 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
     observability = observe(given, database, {"jobs": database, "catalog": catalog_database})
-    machine = _machine(given, store, catalog_database, observability.watch)
+    internet = Internet(Fetcher(given.source_rules()), given.sources_url)
+    machine = _machine(given, store, catalog_database, internet, observability.watch)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     desk = WebhookDesk(
@@ -139,6 +142,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         Batches(machine, PostgresBatchBook(database, store)),
         removal,
         Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
+        internet,
         observability,
         desk,
         _pump(given, desk, bell),
@@ -151,10 +155,13 @@ def _pump(given: Settings, desk: WebhookDesk, bell: Bell) -> Pump:
 
 
 def _machine(
-    given: Settings, store: PostgresStore, catalog_database: Database, watch: Watch
+    given: Settings,
+    store: PostgresStore,
+    catalog_database: Database,
+    internet: Internet,
+    watch: Watch,
 ) -> CoreMachine:
     catalog = PgstacCatalog(catalog_database)
-    internet = Internet(Fetcher(given.source_rules()), given.sources_url)
     found = (*options(given), internet)
     return CoreMachine(_registry(given), store, blobs(given), catalog, found, watch)
 
@@ -168,7 +175,8 @@ def task_machine(given: Settings, watch: Watch) -> CoreMachine:
     database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
     store = PostgresStore(database.open(), outbox=given.service_bus is not None)
-    return _machine(given, store, catalog_database.open(), watch)
+    internet = Internet(Fetcher(given.source_rules()), given.sources_url)
+    return _machine(given, store, catalog_database.open(), internet, watch)
 
 
 def _registry(given: Settings) -> Registry:

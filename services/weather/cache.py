@@ -19,6 +19,7 @@ from core.blobs import BlobInfo, BlobRef, Blobs, Zone
 from core.errors import BlobChanged, BlobNotFound
 from services.storage import single_flight
 from services.weather.native import NativeGrid
+from services.weather.near import near
 
 CONTAINER = "weather-cache"
 CYCLE = re.compile(r"[a-z]+/(\d{10})/")
@@ -37,7 +38,7 @@ class Cache:
     """The cache of one model's cycle and hour."""
 
     def __init__(self, blobs: Blobs, model: str, cycle: datetime, hour: int) -> None:
-        self.blobs = blobs
+        self.blobs, self.near = blobs, near(blobs)
         self.folder = f"{model}/{cycle:%Y%m%d%H}/f{hour:03d}"
 
     def ref(self, name: str) -> BlobRef:
@@ -49,9 +50,12 @@ class Cache:
         return None if found is None else found.decode()
 
     def keep_index(self, source: str, text: str) -> None:
-        self.blobs.write(self.ref("index"), f"{source}\n{text}".encode(), content_type="text/plain")
+        data = f"{source}\n{text}".encode()
+        self.blobs.write(self.ref("index"), data, content_type="text/plain")
+        self.near.put(self.ref("index"), data)
 
     def forget_index(self) -> None:
+        self.near.drop(self.ref("index"))
         self.blobs.delete(self.ref("index"))
 
     def message(self, key: str) -> bytes | None:
@@ -92,13 +96,19 @@ class Cache:
         return single_flight.state(self.blobs, ref)
 
     def _read(self, name: str) -> bytes | None:
+        ref = self.ref(name)
+        if (kept := self.near.get(ref)) is not None:
+            return kept
         try:
-            return self.blobs.read(self.ref(name))
+            found = self.blobs.read(ref)
         except BlobNotFound:
             return None
+        self.near.put(ref, found)
+        return found
 
     def _keep(self, name: str, data: bytes) -> None:
         """The first to write it wins: all write the same."""
+        self.near.put(self.ref(name), data)
         try:
             self.blobs.write(self.ref(name), data, only_if_new=True)
         except BlobChanged:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,18 @@ NO_VALUE = -1.0e34
 """What eccodes writes where a bitmap says there is nothing; no message holds it."""
 RADIUS = {0: 6_367_470.0, 6: 6_371_229.0, 8: 6_371_200.0}
 """Of the earth, by the number of its shape."""
+
+
+@cache
+def load() -> None:
+    """The first message of a process takes ten times as long as the next: this is that one."""
+    handle = eccodes.codes_grib_new_from_samples("GRIB2")
+    try:
+        eccodes.codes_set(handle, "productDefinitionTemplateNumber", 8)
+        eccodes.codes_set(handle, "packingType", "grid_complex_spatial_differencing")
+        _field(handle)
+    finally:
+        eccodes.codes_release(handle)
 
 
 class Field(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from core.errors import CoreMachineError
 from services.geo.gridspec import GridSpec
 from services.weather import ranges
 from services.weather.cache import Cache
-from services.weather.decode import Field, decode
 from services.weather.grib import BadGrib, checked
 from services.weather.idx import Entry, Inventory, parse
 from services.weather.models import Model, Source
@@ -24,6 +23,9 @@ from services.weather.native import NativeGrid, Window
 from services.weather.regrid import Weights, weights
 from services.weather.sources import Failed, NotPublished, Read, SourceFailed, Sources, Trouble
 from services.weather.wants import Want, entry, told
+
+if TYPE_CHECKING:
+    from services.weather.decode import Field
 
 BLOCK = 64
 """Decoded pieces are so many rows and columns: a second place nearby needs the same few."""
@@ -51,9 +53,11 @@ class Pools(NamedTuple):
     @classmethod
     def of(cls, lines: int, files: int) -> Pools:
         width = max(1, lines // max(1, min(files, lines)))
-        return cls(
+        found = cls(
             ThreadPoolExecutor(lines, "weather-line"), ThreadPoolExecutor(4, "weather-cache"), width
         )
+        found.behind.submit(_ready)
+        return found
 
     def close(self) -> None:
         """Waits for what is still to be kept."""
@@ -257,6 +261,8 @@ class HourFile:
 
     def _taken(self, want: Want, of: Entry, message: bytes, spec: GridSpec) -> _Taken:
         """Decoded, proved to be what it should, and cut at once, so that no whole field is kept."""
+        from services.weather.decode import decode  # noqa: PLC0415 - eccodes is slow to load
+
         field = decode(message, of.part)
         self._prove(field, want)
         how = weights(field.grid, spec)
@@ -281,6 +287,13 @@ class HourFile:
             if each.grid != first.grid:
                 raise BadGrib(f"{self.model.name} f{self.hour:03d} has messages on several grids")
         return Cut(first.grid, first.weights, {want: taken[want].values for want in wants})
+
+
+def _ready() -> None:
+    """eccodes loads its tables while the first inventory is on its way."""
+    from services.weather.decode import load  # noqa: PLC0415 - eccodes is slow to load
+
+    load()
 
 
 class _Taken(NamedTuple):

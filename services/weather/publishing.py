@@ -17,7 +17,6 @@ from services.grids.item import DATACUBE, PROJECTION, ZARR
 from services.raster import place
 from services.raster.models import COG_TYPE
 from services.stac.collection import collection as new_collection
-from services.weather import stored
 from services.weather.derive import ABOUT, Variable
 from services.weather.models import Frozen
 from services.weather.patch import Patch
@@ -68,6 +67,8 @@ def name_of(plan: Plan, spec: GridSpec, job: str) -> str:
 
 def store(blobs: Blobs, patch: Patch, collection: str, job: str) -> Stored:
     """Write the Zarr store and the COGs."""
+    from services.weather import stored  # noqa: PLC0415 - zarr is slow to import
+
     plan, name = patch.plan, name_of(patch.plan, patch.spec, job)
     values = {variable: _range(patch, variable) for variable in patch.variables}
     folder = BlobRef.of(Zone.SILVER, CONTAINER, f"{collection}/{name}")

@@ -21,6 +21,7 @@ from zarr.core.sync import sync
 from zarr.storage import MemoryStore
 
 from core.blobs import BlobRef, Blobs
+from services.grids import opened
 from services.raster.models import COG_TYPE
 from services.weather.derive import ABOUT, Variable
 from services.weather.patch import Patch
@@ -50,7 +51,8 @@ def zarr_store(blobs: Blobs, patch: Patch, root: BlobRef) -> None:
             "_FillValue": NAN,
         }
         _array(group, variable.value, ("time", y, x), values, said | mapping)
-    zarr.consolidate_metadata(head)
+    with opened.understood(root):
+        zarr.consolidate_metadata(head)
     _upload(blobs, head, root)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from pydantic import ValidationError
 from rasterio.io import MemoryFile
 from rio_cogeo.cogeo import cog_validate
 
-from core.errors import BadInput, InvalidParameters
+from core.errors import BadInput
 from core.internet import Internet
 from core.memory_blobs import MemoryBlobs
 from core.memory_catalog import MemoryCatalog
@@ -430,10 +431,10 @@ def test_the_job_leaves_a_store_maps_and_an_item(sources: Sources, metric: bool)
 
 
 def test_a_job_without_a_place_or_with_two_is_refused() -> None:
-    with pytest.raises(InvalidParameters, match="either bbox or point"):
-        WeatherPatch.parse({"start": NOW.isoformat(), "bbox": [0, 0, 1, 1], "point": [0, 0]})
-    with pytest.raises(InvalidParameters, match="does not cover"):
-        WeatherPatch.parse({"start": NOW.isoformat(), "point": [30, 0], "model": "hrrr"})
+    with pytest.raises(ValidationError, match="either bbox or point"):
+        job(bbox=(0, 0, 1, 1))
+    with pytest.raises(ValidationError, match="does not cover"):
+        job(point=(30, 0))
 
 
 def test_old_cycles_leave_the_cache(sources: Sources) -> None:
