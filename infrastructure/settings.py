@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     """How long messages of forecasts stay in the cache, counted from their cycle."""
     weather_lines: int = Field(default=16, ge=1, le=64)
     """Requests that one weather patch makes at once."""
+    firms_key: SecretStr = SecretStr("")
+    """The key with which detections are asked for at NASA FIRMS."""
     scratch: Path | None = None
     """Where tasks put temporary files; the system's place when unset."""
     raster_cache_mb: int = Field(default=256, ge=16)

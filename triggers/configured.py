@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from core.housekeeping import Keeping
+from services.fire.options import FireOptions
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 from services.weather.options import WeatherOptions
@@ -38,4 +39,4 @@ def options(given: Settings) -> tuple[object, ...]:
         scratch=given.scratch,
     )
     weather = WeatherOptions(keep_hours=given.weather_keep_hours, lines=given.weather_lines)
-    return raster, weather
+    return raster, weather, FireOptions(firms_key=given.firms_key)

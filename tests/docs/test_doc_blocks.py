@@ -25,14 +25,13 @@ from infrastructure.blobs import AzureBlobs
 from infrastructure.keys import PostgresKeys
 from infrastructure.settings import Settings
 from services.raster import sample
-from services.weather.sample.archive import Archive
 from tests.docs.pages import Block, Page, page, pages
 from tests.support.waiting import eventually
 from triggers import wiring
 from triggers.http.app import create_app
 from triggers.http.services import Services
 from triggers.local import ports
-from triggers.local.sources import standing
+from triggers.local.sources import earth, standing
 
 LOCAL = "http://127.0.0.1:7071"
 RUNNING = "the running system"
@@ -43,7 +42,7 @@ WITH_PYTHON = [each for each in pages() if each.blocks_in("python")]
 @pytest.fixture(scope="module")
 def stand() -> Iterator[str]:
     """The stand-in for the internet that `DEMO_SOURCES=local make run` starts."""
-    with standing(Archive().find) as found:
+    with standing(earth()) as found:
         yield found.url
 
 
