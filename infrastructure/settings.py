@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     """Of which places forecasts are kept as tiles: a JSON list of regions, each as the job scan_source takes one."""
     weather_most_pending: int = Field(default=500, ge=1, le=10_000)
     """How many hours of a model one scan hands out at most."""
+    firms_key: SecretStr = SecretStr("")
+    """The key with which detections are asked for at NASA FIRMS."""
     scratch: Path | None = None
     """Where tasks put temporary files; the system's place when unset."""
     raster_cache_mb: int = Field(default=256, ge=16)

@@ -11,6 +11,7 @@ from core.errors import BadInput
 from core.housekeeping import Keeping
 from core.insights import Insights
 from core.reading import Reader
+from services.fire.options import FireOptions
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
 from services.weather.options import WeatherOptions
@@ -61,7 +62,7 @@ def options(given: Settings) -> tuple[object, ...]:
     )
     weather = WeatherOptions(keep_hours=given.weather_keep_hours, lines=given.weather_lines)
     tiles = TileOptions(regions=regions(given), most_pending=given.weather_most_pending)
-    return raster, weather, tiles
+    return raster, weather, tiles, FireOptions(firms_key=given.firms_key)
 
 
 def regions(given: Settings) -> tuple[Region, ...]:

@@ -28,14 +28,13 @@ from infrastructure.keys import PostgresKeys
 from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore
 from services.raster import sample
-from services.weather.sample.archive import Archive
 from tests.docs.pages import ROOT, Block, Page, page, pages
 from tests.support.waiting import eventually
 from triggers import wiring
 from triggers.http.app import create_app
 from triggers.http.services import Services
 from triggers.local import ports
-from triggers.local.sources import standing
+from triggers.local.sources import earth, standing
 
 
 def typed_in(each: Page) -> list[str]:
@@ -53,7 +52,7 @@ TYPED = {each.name: code for each in pages() if (code := "".join(typed_in(each))
 @pytest.fixture(scope="module")
 def stand() -> Iterator[str]:
     """The stand-in for the internet that `DEMO_SOURCES=local make run` starts."""
-    with standing(Archive().find) as found:
+    with standing(earth()) as found:
         yield found.url
 
 

@@ -19,6 +19,7 @@ from triggers.http import (
     dead_letters,
     docs,
     events,
+    forecasts,
     grids,
     health,
     identity,
@@ -40,6 +41,7 @@ from triggers.http import (
     webhooks,
 )
 from triggers.http.access import Doorkeeper
+from triggers.http.aliases import Aliases
 from triggers.http.crowd import Crowd
 from triggers.http.gate import Gate, admitted
 from triggers.http.middleware import Correlated, LimitedBody
@@ -69,6 +71,8 @@ ROUTERS = (
     identity.router,
     grids.router,
     weather.router,
+    forecasts.router,
+    forecasts.fires,
     legacy.router,
     uploads.router,
     links.router,
@@ -108,6 +112,7 @@ def create_app(services: Services) -> FastAPI:
         lifespan=_lifespan,
         generate_unique_id_function=_operation_id,
         middleware=[
+            Middleware(Aliases),
             Middleware(Correlated),
             Middleware(Watched, lambda: services.machine.watch),
             Middleware(Crowd, services.crowd),

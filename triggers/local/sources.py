@@ -237,13 +237,14 @@ def standing(find: Find, *, latency: float = 0.0, speed: float = 0.0) -> Generat
 
 
 def earth(real: Path | None = None) -> Find:
-    """Everything that is made up: forecasts, and the terrain and land cover of any place."""
-    from services.landcover import sample as landcover  # noqa: PLC0415 - slow to import
+    """Everything that is made up: forecasts, and the terrain, land cover and fires of any place."""
+    from services.fire import sample as fires  # noqa: PLC0415 - slow to import
+    from services.landcover import sample as landcover  # noqa: PLC0415
     from services.terrain import sample as terrain  # noqa: PLC0415
     from services.weather.sample.archive import Archive  # noqa: PLC0415
 
-    archive = Archive(real=real)
-    return lambda path: archive.find(path) or terrain.find(path) or landcover.find(path)
+    finds: list[Find] = [Archive(real=real).find, terrain.find, landcover.find, fires.find]
+    return lambda path: next((found for find in finds if (found := find(path))), None)
 
 
 def main(arguments: list[str] | None = None) -> int:
