@@ -30,7 +30,9 @@ PACKAGES = ("core", "jobs", "services", "infrastructure", "triggers")
 NAMED_RUNNABLE = {
     "benchmarks",
     "benchmarks.chaos",
+    "benchmarks.forecast",
     "benchmarks.invariants",
+    "benchmarks.patch",
     "benchmarks.raster",
 }
 

@@ -28,7 +28,7 @@ def house(database: str) -> Iterator[House]:
 
 @pytest.fixture
 def client(house: House) -> Iterator[httpx.Client]:
-    with serving(house.app()) as url, httpx.Client(base_url=url) as client:
+    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 

@@ -17,6 +17,7 @@ from services.weather.tilecache import records
 from services.weather.tilecache.inventory import watched
 from services.weather.tilecache.region import Region
 from tests.http.house import House, serving
+from tests.support.idle import idle_machine
 from tests.support.sources import NOW, running
 from triggers.http.app import create_app
 from triggers.http.services import Services
@@ -47,7 +48,7 @@ def blobs() -> MemoryBlobs:
 
 @pytest.fixture(scope="module")
 def client(blobs: MemoryBlobs) -> Iterator[httpx.Client]:
-    app = create_app(Services(None, None, blobs, MemoryCatalog(), tiles=False))
+    app = create_app(Services(idle_machine(blobs), None, blobs, MemoryCatalog(), tiles=False))
     with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
