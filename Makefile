@@ -3,6 +3,8 @@
 .PHONY: help setup run stop test check chaos fuzz bench bench-raster clean
 
 CM_PORT ?= 7071
+# local: weather that is made up on this machine, in place of the internet.
+DEMO_SOURCES ?= real
 # Two cores, but tests mostly wait.
 WORKERS ?= 4
 TESTS ?= tests
@@ -17,8 +19,8 @@ help: ## list these commands
 setup: ## install what is missing: PostgreSQL, Python packages, Node packages
 	@deploy/local/setup.sh
 
-run: setup ## start everything, run a sample job, leave the system up (CM_PORT=7071)
-	@$(LOCAL) up --port $(CM_PORT)
+run: setup ## start everything, run a sample job, leave the system up (CM_PORT=7071, DEMO_SOURCES=local)
+	@$(LOCAL) up --port $(CM_PORT) --sources $(DEMO_SOURCES)
 
 stop: ## stop exactly what 'make run' started
 	@test ! -x $(PYTHON) || $(LOCAL) down

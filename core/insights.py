@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from core.blobs import BlobRef, Blobs
 from core.errors import (
     Conflict,
+    CoreMachineError,
     InvalidParameters,
     JobNotFound,
     ResultNotReady,
@@ -37,6 +38,7 @@ from core.views import (
     Alert,
     DeepStatus,
     EventPage,
+    InventoryLine,
     JobPage,
     JobTypeView,
     JobView,
@@ -72,13 +74,16 @@ class Insights(Glances):
         *,
         dead_after: float = 20.0,
         scales: Scales | None = None,
+        inventory: Callable[[], list[InventoryLine]] | None = None,
     ) -> None:
+        """`inventory`: what is there of forecasts, where an installation keeps any."""
         super().__init__(reader)
         self.registry = registry
         self.blobs = blobs
         self.values = Values(blobs)
         self.dead_after = dead_after
         self.scales = scales
+        self.inventory = inventory
         self._counts: Kept[tuple[int, tuple[int, ...]], Mapping[int, StageCount]] = Kept()
         self._queues: Kept[str, list[QueueView]] = Kept()
 
@@ -208,7 +213,18 @@ class Insights(Glances):
             workers_online=len(workers),
         )
         load = Load() if self.scales is None else self.scales.load()
-        return DeepStatus(queue=status, alerts=list(self._alerts(status, queues)), load=load)
+        lines, alerts = self._inventory()
+        alerts = [*self._alerts(status, queues), *alerts]
+        return DeepStatus(queue=status, alerts=alerts, load=load, inventory=lines)
+
+    def _inventory(self) -> tuple[list[InventoryLine], list[Alert]]:
+        """Storage that does not answer hides the inventory, and nothing else."""
+        try:
+            lines = [] if self.inventory is None else self.inventory()
+        except CoreMachineError as error:
+            return [], [_alert("no_inventory", f"what is there of forecasts is not known: {error}")]
+        down = {line.model: line.reason for line in lines if line.status == "source_down"}
+        return lines, [_alert("source_down", f"{model}: {why}") for model, why in down.items()]
 
     def _alerts(self, status: QueueStatus, queues: Sequence[QueueView]) -> Iterator[Alert]:
         if status.pending and not status.workers_online:

@@ -46,6 +46,8 @@ R = TypeVar("R")  # what one task returns
 V = TypeVar("V")  # what later stages receive: R, or list[R] after a fan-out
 
 MAX_SOURCES = 3
+DOUBLED = 64
+"""Failures after which no wait grows: numbers end somewhere, and an outage may last for days."""
 
 
 class Shape(StrEnum):
@@ -101,7 +103,8 @@ class Retry:
         return not isinstance(error, self.never)
 
     def wait(self, failures: int) -> timedelta:
-        wait = min(self.delay * self.backoff ** max(failures - 1, 0), self.longest)
+        doubled = self.delay.total_seconds() * self.backoff ** min(max(failures - 1, 0), DOUBLED)
+        wait = timedelta(seconds=min(doubled, self.longest.total_seconds()))
         return wait * (1 + random.uniform(-self.jitter, self.jitter))  # noqa: S311 - spreads load, guards nothing
 
 

@@ -107,6 +107,18 @@ class Settings(BaseSettings):
     """The packages whose modules are job types, comma separated."""
     static_folder: Path = Path("node_modules")
     """Where the packages that the API pages need were installed."""
+    sources_url: str = ""
+    """A server that answers for every place that jobs read from, as `python -m triggers.local.sources` does; the real ones when not set."""
+    weather_keep_hours: float = Field(default=48.0, gt=0)
+    """How long messages of forecasts stay in the cache, counted from their cycle."""
+    weather_lines: int = Field(default=16, ge=1, le=64)
+    """Requests that one weather patch makes at once."""
+    weather_regions: str = ""
+    """Of which places forecasts are kept as tiles: a JSON list of regions, each as the job scan_source takes one."""
+    weather_most_pending: int = Field(default=500, ge=1, le=10_000)
+    """How many hours of a model one scan hands out at most."""
+    firms_key: SecretStr = SecretStr("")
+    """The key with which detections are asked for at NASA FIRMS."""
     scratch: Path | None = None
     """Where tasks put temporary files; the system's place when unset."""
     raster_cache_mb: int = Field(default=256, ge=16)
@@ -229,7 +241,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name} is no port")
         return text
 
-    @field_validator("public_url")
+    @field_validator("public_url", "sources_url")
     @classmethod
     def without_end(cls, text: str) -> str:
         if text and not text.startswith(("https://", "http://")):
@@ -242,6 +254,12 @@ class Settings(BaseSettings):
             networks=tuple(ip_network(name) for name in _names(self.url_networks)),
             ports=frozenset(int(name) for name in _names(self.url_ports)),
         )
+
+    def source_rules(self) -> UrlRules:
+        """Places that our own data name are public and https; a stand-in may be on this machine."""
+        if not self.sources_url:
+            return UrlRules()
+        return UrlRules(plain_http=True, networks=(ip_network("127.0.0.0/8"), ip_network("::1")))
 
     def queue_names(self) -> dict[QueueName, str]:
         return {

@@ -5,16 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from core.errors import BadInput
 from core.housekeeping import Keeping
+from core.insights import Insights
+from core.reading import Reader
+from services.fire.options import FireOptions
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions
+from services.weather.options import WeatherOptions
+from services.weather.tilecache.options import TileOptions
+from services.weather.tilecache.region import Region
 
 if TYPE_CHECKING:
     from triggers.http.crowd import CrowdLimits
     from triggers.http.services import SettingLine
-    from triggers.wiring import Settings
+    from triggers.wiring import Services, Settings
+
+REGIONS = TypeAdapter(tuple[Region, ...])
 
 
 def keeping(given: Settings) -> Keeping:
@@ -52,7 +61,36 @@ def options(given: Settings) -> tuple[object, ...]:
         currency=given.currency,
         scratch=given.scratch,
     )
-    return (raster,)
+    weather = WeatherOptions(keep_hours=given.weather_keep_hours, lines=given.weather_lines)
+    tiles = TileOptions(regions=regions(given), most_pending=given.weather_most_pending)
+    return raster, weather, tiles, FireOptions(firms_key=given.firms_key)
+
+
+def regions(given: Settings) -> tuple[Region, ...]:
+    """Raises BadInput, which says what is wrong with the setting."""
+    try:
+        return REGIONS.validate_json(given.weather_regions or "[]")
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            f"CM_WEATHER_REGIONS is wrong at {where or 'its begin'}: {first['msg']}"
+        ) from None
+
+
+def insights(services: Services, reader: Reader) -> Insights:
+    """With what is there of forecasts."""
+    from services.weather.tilecache.inventory import watched  # noqa: PLC0415 - only the web app asks
+
+    blobs = services.machine.blobs
+    return Insights(
+        reader,
+        services.registry,
+        blobs,
+        dead_after=services.settings.dead_after_seconds,
+        scales=services.observability.scales,
+        inventory=watched(blobs),
+    )
 
 
 def told(given: Settings) -> list[SettingLine]:

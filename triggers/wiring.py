@@ -22,7 +22,7 @@ from core.errors import CoreMachineError
 from core.execution import Apart
 from core.executor import Executor
 from core.housekeeper import Housekeeper
-from core.insights import Insights
+from core.internet import Internet
 from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
@@ -42,6 +42,7 @@ from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.doctor import DatabaseFacts, look_at_database, look_at_storage
+from infrastructure.fetching import Fetcher
 from infrastructure.identities import issuers
 from infrastructure.identities import key_store as key_store
 from infrastructure.keys import PostgresKeys
@@ -57,7 +58,7 @@ from infrastructure.steward import PostgresSteward
 from infrastructure.store import PostgresStore
 from infrastructure.templates import PostgresTemplateBook
 from triggers.chores import chores
-from triggers.configured import crowd, keeping, options, told
+from triggers.configured import crowd, insights, keeping, options, told
 from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Services:
     batches: Batches
     removal: Removal
     housekeeper: Housekeeper
+    internet: Internet
     observability: Observability
     webhooks: WebhookDesk
     pump: Pump
@@ -101,6 +103,7 @@ class Services:
     def close(self) -> None:
         self.pump.stop()
         self.observability.close()
+        self.internet.reader.close()
         self.queue.close()
         self.bell.close()
         self.catalog_database.close()
@@ -115,7 +118,8 @@ def build(given: Settings, name: str = "coremachine") -> Services:
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name=name).open()
     store = PostgresStore(database, outbox=given.service_bus is not None)
     observability = observe(given, database, {"jobs": database, "catalog": catalog_database})
-    machine = _machine(given, store, catalog_database, observability.watch)
+    internet = Internet(Fetcher(given.source_rules()), given.sources_url)
+    machine = _machine(given, store, catalog_database, internet, observability.watch)
     bell = Bell(database)
     queue = _queue(given, store, database, bell)
     desk = WebhookDesk(
@@ -137,6 +141,7 @@ def build(given: Settings, name: str = "coremachine") -> Services:
         Batches(machine, PostgresBatchBook(database, store)),
         removal,
         Housekeeper(PostgresSteward(database), machine.blobs, removal, keeping(given)),
+        internet,
         observability,
         desk,
         _pump(given, desk, bell),
@@ -149,10 +154,15 @@ def _pump(given: Settings, desk: WebhookDesk, bell: Bell) -> Pump:
 
 
 def _machine(
-    given: Settings, store: PostgresStore, catalog_database: Database, watch: Watch
+    given: Settings,
+    store: PostgresStore,
+    catalog_database: Database,
+    internet: Internet,
+    watch: Watch,
 ) -> CoreMachine:
     catalog = PgstacCatalog(catalog_database)
-    return CoreMachine(_registry(given), store, blobs(given), catalog, options(given), watch)
+    found = (*options(given), internet)
+    return CoreMachine(_registry(given), store, blobs(given), catalog, found, watch)
 
 
 TASK_CONNECTIONS = 4
@@ -164,7 +174,8 @@ def task_machine(given: Settings, watch: Watch) -> CoreMachine:
     database = Database(dsn, size=min(given.pool_size, TASK_CONNECTIONS), name="coremachine-task")
     catalog_database = catalog_pool(dsn, size=given.catalog_pool_size, name="coremachine-task")
     store = PostgresStore(database.open(), outbox=given.service_bus is not None)
-    return _machine(given, store, catalog_database.open(), watch)
+    internet = Internet(Fetcher(given.source_rules()), given.sources_url)
+    return _machine(given, store, catalog_database.open(), internet, watch)
 
 
 def _registry(given: Settings) -> Registry:
@@ -315,17 +326,11 @@ def web_app(host: str | None = None) -> Any:
     services = shared()
     given, machine = services.settings, services.machine
     keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
-    reader, dsn = PostgresReader(services.database), given.database_url.get_secret_value()
+    dsn = given.database_url.get_secret_value()
     return create_app(
         WebServices(
             machine=machine,
-            insights=Insights(
-                reader,
-                services.registry,
-                machine.blobs,
-                dead_after=given.dead_after_seconds,
-                scales=services.observability.scales,
-            ),
+            insights=insights(services, PostgresReader(services.database)),
             blobs=machine.blobs,
             catalog=machine.catalog,
             access=access(given, keys, host),

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, Literal, Protocol, Self
 from uuid import uuid4
 
 import rasterio
@@ -15,10 +15,25 @@ from rasterio.io import DatasetReader
 
 from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput, BlobNotFound
-from services.storage.spool import Spool, SpoolReader
+from services.storage.spool import Spool
 
-Opened = BinaryIO | SpoolReader
-Source = Path | Spool
+
+class Opened(Protocol):
+    """A file that is read."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+    def tell(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class Openable(Protocol):
+    """Pieces of a file far away, opened like a file."""
+
+    def open(self, mode: Literal["rb"] = "rb", buffering: Literal[0] = 0) -> Any: ...
+
+
+Source = Path | Spool | Openable
 """Where the bytes of a raster come from."""
 
 GEOTIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -34,6 +34,7 @@ from triggers import wiring
 from triggers.http.app import create_app
 from triggers.http.services import Services
 from triggers.local import ports
+from triggers.local.sources import earth, standing
 
 
 def typed_in(each: Page) -> list[str]:
@@ -46,6 +47,13 @@ STRICT = f"{RUNNING} with identity"
 WITH_PYTHON = [each for each in pages() if each.blocks_in("python")]
 TYPED = {each.name: code for each in pages() if (code := "".join(typed_in(each)))}
 """What a reader types on each page where that runs."""
+
+
+@pytest.fixture(scope="module")
+def stand() -> Iterator[str]:
+    """The stand-in for the internet that `DEMO_SOURCES=local make run` starts."""
+    with standing(earth()) as found:
+        yield found.url
 
 
 @pytest.fixture
@@ -67,6 +75,7 @@ def system(
     AzureBlobs(azurite).write(BlobRef(f"bronze/samples/{sample.NAME}"), sample.dem(256))
     (tmp_path / "dem.tif").write_bytes(sample.dem(128))
     remember_port(tmp_path / ".local/azurite", azurite)
+    stand = request.getfixturevalue("stand")
     given = Settings(
         database_url=database,
         storage=azurite,
@@ -74,6 +83,7 @@ def system(
         identity=identity,
         url_plain_http=True,
         url_networks="127.0.0.0/8",
+        sources_url=stand,
     )
     services = wiring.build(given)
     if identity is not None:

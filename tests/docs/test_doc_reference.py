@@ -31,7 +31,9 @@ PACKAGES = ("core", "jobs", "services", "infrastructure", "triggers")
 NAMED_RUNNABLE = {
     "benchmarks",
     "benchmarks.chaos",
+    "benchmarks.forecast",
     "benchmarks.invariants",
+    "benchmarks.patch",
     "benchmarks.raster",
 }
 

@@ -17,7 +17,7 @@ def test_a_storm_breaks_nothing(queue: str) -> None:
     """Faults 1, 2, 5, 7, 8, 9, 11, 23, 24, 25: every job ends with the right result, no invariant is violated."""
     report = chaos.run(queue, SECONDS, SEED, Console())
     assert report.wrong == []
-    assert report.numbers["kills"] >= SECONDS / 2
+    assert report.numbers["kills"] >= SECONDS / 4
     assert report.numbers["restarts"] >= 1
     assert report.numbers["jobs"] >= 5
     if queue == "service-bus":

@@ -29,6 +29,7 @@ SPEAKERS = {
     "rio_cogeo": ("services",),
     "affine": ("services",),
     "numpy": ("services",),
+    "numba": ("services",),
     "morecantile": ("services",),
     "rio_tiler": ("services",),
     "titiler": ("triggers",),

@@ -17,6 +17,12 @@ def test_retries_wait_longer_each_time_but_not_for_ever():
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
+def test_a_wait_is_known_however_often_it_failed():
+    """A service may be away for days, and its tasks are tried again every five minutes."""
+    retry = Retry(delay=timedelta(seconds=5), longest=timedelta(minutes=5), jitter=0)
+    assert retry.wait(100_000) == timedelta(minutes=5)
+
+
 @given(st.integers(1, 2_000))
 def test_waits_are_spread_so_that_a_herd_disperses(failures):
     retry = Retry(delay=timedelta(seconds=10), backoff=1, jitter=0.25)

@@ -19,6 +19,7 @@ from triggers.http import (
     dead_letters,
     docs,
     events,
+    forecasts,
     grids,
     health,
     identity,
@@ -36,9 +37,11 @@ from triggers.http import (
     storage,
     templates,
     uploads,
+    weather,
     webhooks,
 )
 from triggers.http.access import Doorkeeper
+from triggers.http.aliases import Aliases
 from triggers.http.crowd import Crowd
 from triggers.http.gate import Gate, admitted
 from triggers.http.middleware import Correlated, LimitedBody
@@ -70,6 +73,9 @@ ROUTERS = (
     metrics.router,
     identity.router,
     grids.router,
+    weather.router,
+    forecasts.router,
+    forecasts.fires,
     legacy.router,
     uploads.router,
     links.router,
@@ -111,6 +117,7 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Faces),
+            Middleware(Aliases),
             Middleware(Correlated),
             Middleware(Watched, lambda: services.machine.watch),
             Middleware(Crowd, services.crowd),

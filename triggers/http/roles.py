@@ -226,6 +226,19 @@ POST    /api/stac/search                                            reader      
 GET     /api/stac/queryables                                        reader
 GET     /api/stac/collections/{collection_id}/queryables            reader
 
+# Forecasts that are kept as tiles
+GET     /api/weather/inventory                                      reader
+GET     /api/timeseries                                             reader
+GET     /api/timeseries/multirun                                    reader
+GET     /api/timeseries/stitched                                    reader
+
+# Forecasts of fires
+POST    /api/forecast/jit                                           submitter   event
+GET     /api/forecast/jit/{job_id}                                  reader
+POST    /api/forecast/generate                                      submitter   event
+GET     /api/forecast                                               reader
+GET     /api/fires/detections                                       reader
+
 # Cubes, tiles and mosaics. To register a search is to ask for it: equal ones are one, and none is ever changed.
 GET     /api/xarray/{collection}/{item}/info                        reader
 GET     /api/xarray/{collection}/{item}/point                       reader

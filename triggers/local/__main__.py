@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def up(asked: argparse.Namespace) -> int:
     """Start what does not run yet, then show it working."""
-    stack = Stack(asked.folder, asked.port, _given())
+    stack = Stack(asked.folder, asked.port, _given(), local_sources=asked.sources == "local")
     if stack.worker.running:
         console.print(f"Already running at {stack.url} ('make stop' first to run changed code).")
     with _alone(stack), console.status("starting") as status:
@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(action=action)
         if action is up:
             sub.add_argument("--port", type=int, default=7071, help="where to serve (default 7071)")
+            sub.add_argument(
+                "--sources",
+                choices=("real", "local"),
+                default="real",
+                help="where jobs read weather: from the internet, or from a stand-in on this machine",
+            )
         if action is down:
             sub.add_argument(
                 "--delete-data", action="store_true", help="delete what was stored, too"

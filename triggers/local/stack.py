@@ -24,6 +24,9 @@ class Given(StrEnum):
     STORAGE = "AZURE_STORAGE_CONNECTION_STRING"
 
 
+SOURCES = "triggers.local.sources"
+
+
 class Part(NamedTuple):
     """One part of the system, as `status` shows it."""
 
@@ -36,13 +39,20 @@ class Stack:
     """What runs under one folder. `given` names the settings that replace a private service."""
 
     def __init__(
-        self, folder: Path, port: int | None = None, given: Set[Given] = frozenset()
+        self,
+        folder: Path,
+        port: int | None = None,
+        given: Set[Given] = frozenset(),
+        *,
+        local_sources: bool = False,
     ) -> None:
         self.folder = folder.resolve()
         self.given = given
         self.postgres = PostgresServer(self.folder / "postgres")
         self.azurite = Azurite(self.folder / "azurite")
         self.worker = Background(self.folder / "worker", "worker")
+        self.sources = Background(self.folder / "sources", "sources")
+        self.local_sources = local_sources or self.sources.running
         self._wanted = port
 
     @property
@@ -61,7 +71,13 @@ class Stack:
             Given.DATABASE: self.postgres.dsn(DATABASE),
             Given.STORAGE: self.azurite.connection_string,
         }
-        return {name.value: value for name, value in private.items() if name not in self.given}
+        found = {name.value: value for name, value in private.items() if name not in self.given}
+        return found | ({"CM_SOURCES_URL": self.sources_url} if self.local_sources else {})
+
+    @property
+    def sources_url(self) -> str:
+        """Where the stand-in for the internet listens, or would."""
+        return f"http://{ports.LOOPBACK}:{ports.kept(self.sources.folder, None)}"
 
     def start(self) -> Iterator[str]:
         """Start what does not run yet, saying what comes next."""
@@ -73,6 +89,9 @@ class Stack:
         if Given.STORAGE not in self.given:
             yield "starting blob storage"
             self.azurite.start()
+        if self.local_sources and not self.sources.running:
+            yield "starting the stand-in for the internet"
+            self._start_sources()
         if not self.worker.running:
             yield "starting the worker"
             self._start_worker()
@@ -81,6 +100,8 @@ class Stack:
         """Stop what was started here, and nothing else, naming each."""
         if self.worker.stop():
             yield "the worker"
+        if self.sources.stop():
+            yield "the stand-in for the internet"
         if self.azurite.stop():
             yield "blob storage"
         if self.postgres.stop():
@@ -91,12 +112,22 @@ class Stack:
         self.postgres.remove()
         shutil.rmtree(self.azurite.folder, ignore_errors=True)
         shutil.rmtree(self.worker.folder, ignore_errors=True)
+        shutil.rmtree(self.sources.folder, ignore_errors=True)
 
     def parts(self) -> Iterator[Part]:
         database, storage = self.postgres.dsn(DATABASE), f"{ports.LOOPBACK}:{self.azurite.port}"
         yield Part("PostgreSQL", self.postgres.running, database)
         yield Part("blob storage", self.azurite.running, storage)
+        if self.local_sources:
+            yield Part("sources", self.sources.running, self.sources_url)
         yield Part("worker", self.worker.running, self.url)
+
+    def _start_sources(self) -> None:
+        folder = self.sources.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        port = ports.settle(folder, ports.kept(folder, None), None)
+        self.sources.start([sys.executable, "-m", SOURCES, "--port", str(port)])
+        self.sources.wait_until(lambda: ports.status_of(port) is not None)
 
     def _start_worker(self) -> None:
         port = self.port

@@ -1,0 +1,1 @@
+"""Places as values: the grids that weather, terrain and fire share, cell by cell."""

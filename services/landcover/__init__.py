@@ -1,0 +1,1 @@
+"""Land cover: what grows or stands in any place, from ESA WorldCover."""

@@ -1,0 +1,1 @@
+"""Terrain: elevation, slope and aspect of any place, from the Copernicus DEM."""

@@ -1,0 +1,1 @@
+"""Weather: forecasts of several models, taken message by message from where they are published."""

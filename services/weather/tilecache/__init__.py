@@ -1,0 +1,1 @@
+"""The tile cache: forecasts of regions, fetched as they are published and kept as small arrays."""
