@@ -5,10 +5,12 @@ from contextlib import suppress
 
 import pytest
 
+from core import Context, JobBase, single
 from core.batches import FORGOTTEN, Batches, Order
 from core.errors import BatchNotFound, InvalidParameters
 from core.memory import MemoryStore
 from core.memory_batches import MemoryBatchBook
+from core.registry import Registry
 from core.states import JobStatus
 from infrastructure.batches import PostgresBatchBook
 from tests.store.desk import at_once
@@ -83,6 +85,27 @@ def test_wrong_jobs_are_left_out_when_that_is_wanted(batches):
     (wrong,) = batches.jobs(view.batch_id, status="invalid").jobs
     assert (wrong.index, wrong.job_id) == (2, None)
     assert "label" in (wrong.reason or "")
+
+
+class Brittle(JobBase):
+    """Its code fails before it can say what is wrong."""
+
+    label: str = ""
+
+    def model_post_init(self, context: object) -> None:
+        raise TypeError("this release is broken")
+
+    @single
+    def only(self, ctx: Context) -> int:
+        return 1
+
+
+def test_a_job_whose_code_fails_keeps_no_other_out(desk, batches):
+    desk.machine.registry = Registry.of(Line, Brittle)
+    view = batches.submit([*lines(2), Order("brittle", {})], BY, skip_invalid=True)
+    (wrong,) = batches.jobs(view.batch_id, status="invalid").jobs
+    assert wrong.reason == "TypeError: this release is broken"
+    assert view.counts == {"queued": 2, "invalid": 1}
 
 
 def test_a_batch_of_nothing_but_wrong_jobs_is_refused(batches):
