@@ -59,7 +59,8 @@ class CoreMachine:
 
     def over(self, store: Store) -> CoreMachine:
         """The same machine on another view of the store: that of a transaction which is open already."""
-        machine = CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
+        options = self.options.values()
+        machine = CoreMachine(self.registry, store, self.blobs, self.catalog, options, self.watch)
         machine.admitter.deferred = True
         return machine
 

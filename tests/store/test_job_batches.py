@@ -12,6 +12,7 @@ from core.memory import MemoryStore
 from core.memory_batches import MemoryBatchBook
 from core.registry import Registry
 from core.states import JobStatus
+from core.watching import NoMeter, Watch
 from infrastructure.batches import PostgresBatchBook
 from tests.store.desk import at_once
 from tests.store.sample_jobs import Line
@@ -85,6 +86,18 @@ def test_wrong_jobs_are_left_out_when_that_is_wanted(batches):
     (wrong,) = batches.jobs(view.batch_id, status="invalid").jobs
     assert (wrong.index, wrong.job_id) == (2, None)
     assert "label" in (wrong.reason or "")
+
+
+def test_who_watches_hears_of_every_job_of_a_batch(desk, batches):
+    heard: list[str] = []
+
+    class Listening(NoMeter):
+        def job_submitted(self, job_type: str) -> None:
+            heard.append(job_type)
+
+    desk.machine.watch = Watch(meter=Listening())
+    batches.submit(lines(3), BY)
+    assert heard == ["line"] * 3
 
 
 class Brittle(JobBase):
