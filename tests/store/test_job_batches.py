@@ -216,6 +216,7 @@ def test_a_batch_that_is_not_there_is_named(batches):
             act(987)
 
 
+@pytest.mark.alone
 def test_five_hundred_jobs_take_a_few_seconds(postgres_desk):
     began = time.perf_counter()
     view = batches_of(postgres_desk).submit(lines(500), BY)
