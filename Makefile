@@ -26,7 +26,7 @@ stop: ## stop exactly what 'make run' started
 	@test ! -x $(PYTHON) || $(LOCAL) down
 
 test: setup ## run the tests (TESTS=tests/unit WORKERS=0 to narrow down)
-	@$(PYTHON) -m pytest -n $(WORKERS) $(TESTS)
+	@tests/run.sh $(WORKERS) $(TESTS)
 
 check: setup ## formatting, lint, types, layers
 	@.venv/bin/ruff format --check .

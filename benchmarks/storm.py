@@ -63,8 +63,9 @@ class Storm:
             raise self.failed[0]
 
     def kill_one(self, tending: Tending) -> None:
-        """One that has begun to work: on a slow machine nothing would move if they died while they start."""
-        if serving := [worker for worker in tending.current if worker.serves]:
+        """One that has begun to work, while another works too: on a slow machine nothing would move otherwise."""
+        serving = [worker for worker in tending.current if worker.serves]
+        if len(serving) > 1:
             self.dice.choice(serving).kill()
             self.toll.kills += 1
 

@@ -9,18 +9,38 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Annotated, Any, Protocol
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from core.errors import BadInput
 
 CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9])*")
+UNNAMEABLE = re.compile(r"[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What storage cannot write into a listing: asked for it, it fails instead of saying so."""
 STAGED = "_staged/"
 LONGEST_SOURCE = 1500
 """Storage copies from a URL of 2 KiB at most, so a staged name must stay well below when it is quoted."""
+
+
+def nameable(text: str) -> str:
+    """The text, if the name of a blob may hold it."""
+    if found := UNNAMEABLE.search(text):
+        raise BadInput(f"{text!r} holds {found[0]!r}, which no name of a blob may hold")
+    return text
+
+
+def _prefix(text: str) -> str:
+    try:
+        return nameable(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+Prefix = Annotated[str, AfterValidator(_prefix)]
+"""How names of blobs begin."""
 
 
 class Zone(StrEnum):
@@ -48,10 +68,11 @@ class BlobRef(str):
             raise BadInput(
                 f"{container!r} is no container name: lower case letters, digits, single hyphens"
             )
-        if not path or len(path) > 1024 or path.startswith("/") or "\\" in path or "\0" in path:
+        if not path or len(path) > 1024 or path.startswith("/") or "\\" in path:
             raise BadInput(f"{value!r} names no blob inside {zone}/{container}")
         if any(part in {".", ".."} for part in path.split("/")):
             raise BadInput(f"{value!r} climbs out of its container")
+        nameable(path)
         return super().__new__(cls, value)
 
     @property

@@ -19,7 +19,7 @@ from core.blobs import Blobs
 from core.catalog import Catalog
 from core.context import NoCatalog
 from core.crashpoints import crashpoint
-from core.errors import BadInput, Conflict, InvalidParameters
+from core.errors import BadInput, Conflict, CoreMachineError, InvalidParameters
 from core.job import JobBase
 from core.patience import persist
 from core.ports import NewRun, RunRow, Store, Submission, Turn
@@ -59,7 +59,8 @@ class CoreMachine:
 
     def over(self, store: Store) -> CoreMachine:
         """The same machine on another view of the store: that of a transaction which is open already."""
-        machine = CoreMachine(self.registry, store, self.blobs, self.catalog, self.options.values())
+        options = self.options.values()
+        machine = CoreMachine(self.registry, store, self.blobs, self.catalog, options, self.watch)
         machine.admitter.deferred = True
         return machine
 
@@ -70,6 +71,17 @@ class CoreMachine:
             return job.model_validate_json(json.dumps(parameters), strict=True)
         except ValidationError as error:
             raise invalid(job, error) from None
+
+    def understood(self, job_type: str, parameters: Mapping[str, Any]) -> JobBase:
+        """As `parse`, for orders that must not stop others: a stranger's validators may fail in any way."""
+        try:
+            job = self.parse(job_type, parameters)
+            _ = job.fingerprint
+        except CoreMachineError:
+            raise
+        except Exception as error:
+            raise CoreMachineError(f"{type(error).__name__}: {error}") from error
+        return job
 
     def submit(
         self,

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import quote
 
-from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Zone, staged_name
+from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Zone, nameable, staged_name
 from core.errors import BadInput, BlobChanged, BlobNotFound
 
 PIECE = 1024 * 1024
@@ -147,6 +147,7 @@ class MemoryBlobs:
         """Staged blobs are left out; a prefix that begins with _staged/ shows them."""
         if limit < 1:
             raise BadInput(f"A page of {limit} blobs holds nothing; ask for at least 1")
+        nameable(prefix)
         with self._lock:
             if (zone, container) not in self._containers:
                 raise BlobNotFound(f"There is no container {container} in zone {zone}")

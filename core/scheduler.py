@@ -9,7 +9,6 @@ from datetime import datetime
 
 from core.crashpoints import crashpoint
 from core.errors import CoreMachineError, JobStillRunning
-from core.job import JobBase
 from core.machine import CoreMachine
 from core.schedule import Due, Overlap, due
 from core.schedule_book import Outcome, ScheduleBook, ScheduleTurn, Tick
@@ -102,7 +101,7 @@ class Scheduler:
         if reason is not None:
             return _held_back(turn, tick, reason)
         try:
-            job = self._job(turn, tick)
+            job = self.machine.understood(row.job_type, row.schedule.filled(tick.tick))
             force = tick.manual or not row.schedule.names_tick
             by = tick.by or f"schedule:{row.name}"
             submission = self.machine.over(turn.store).submit(job, force=force, by=by)
@@ -119,17 +118,6 @@ class Scheduler:
         return replace(
             tick, outcome=Outcome.SUBMITTED, reason=reason, job_id=run.job_id, run=run.number
         )
-
-    def _job(self, turn: ScheduleTurn, tick: Tick) -> JobBase:
-        row = turn.row
-        try:
-            job = self.machine.parse(row.job_type, row.schedule.filled(tick.tick))
-            _ = job.fingerprint
-        except CoreMachineError:
-            raise
-        except Exception as error:  # a stranger's validators may fail in any way
-            raise CoreMachineError(f"{type(error).__name__}: {error}") from error
-        return job
 
 
 def _note_missed(turn: ScheduleTurn, found: Due) -> None:

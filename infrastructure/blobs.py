@@ -19,7 +19,7 @@ from typing import IO, Any
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, BlobSasPermissions
 
-from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Zone, staged_name
+from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Zone, nameable, staged_name
 from core.errors import BadInput, BlobNotFound, ServiceUnavailable
 from infrastructure.blob_clients import PIECE, Account, Clients, code_of, reported, status_of
 from infrastructure.blob_pieces import Pieces
@@ -175,6 +175,7 @@ class AzureBlobs:
         """Staged blobs and half-made copies are left out; a prefix that begins with _staged/ shows the staged."""
         if limit < 1:
             raise BadInput(f"A page of {limit} blobs holds nothing; ask for at least 1")
+        nameable(prefix)
         blobs, more = self._page(zone, container, prefix, after, limit)
         while more and not blobs:
             blobs, more = self._page(zone, container, prefix, more, limit)

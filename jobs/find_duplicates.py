@@ -1,7 +1,7 @@
 """Find blobs of a container that have equal content."""
 
 from core import BlobRef, Context, JobBase, Results, fan_in, fan_out, minutes, single
-from core.blobs import Zone
+from core.blobs import Prefix, Zone
 from services.storage import duplicates, inventory
 from services.storage.duplicates import Copy, Duplicates, Suspects
 from services.storage.models import Container, Filter, Page
@@ -12,7 +12,7 @@ class FindDuplicates(JobBase):
 
     container_name: str
     """Zone and container, as in `bronze-rasters`."""
-    prefix: str = ""
+    prefix: Prefix = ""
     """Only names that begin so."""
     extensions: list[str] = []
     """Only names with one of these extensions, as `tif`."""

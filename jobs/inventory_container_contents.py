@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from core import BlobRef, Context, JobBase, Results, fan_in, fan_out, minutes, single
-from core.blobs import Zone
+from core.blobs import Prefix, Zone
 from services.storage import contents
 from services.storage.contents import Scan, Wishes
 from services.storage.findings import Analysis, Grouping, Inventory, Look, Part
@@ -18,7 +18,7 @@ class InventoryContainerContents(JobBase):
 
     container_name: str
     """Zone and container, as in `bronze-rasters`."""
-    prefix: str | None = None
+    prefix: Prefix | None = None
     """Only names that begin so."""
     suffix: str | None = None
     """Only names that end so, as `.tif`."""

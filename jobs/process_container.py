@@ -17,6 +17,7 @@ from core import (
     minutes,
     single,
 )
+from core.blobs import Prefix
 from services.raster import batch, known, sources
 from services.raster.batch import Batch, Made
 from services.raster.sources import EXTENSIONS, Named
@@ -31,7 +32,7 @@ class ProcessContainer(JobBase, ManyWishes):
 
     container_name: str
     """Zone and container, as in `bronze-rasters`."""
-    prefix: str = ""
+    prefix: Prefix = ""
     """Only what lies below it."""
     extensions: list[str] = EXTENSIONS
     """Which files are rasters."""

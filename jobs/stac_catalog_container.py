@@ -16,6 +16,7 @@ from core import (
     minutes,
     single,
 )
+from core.blobs import Prefix
 from services.raster.options import RasterOptions
 from services.stac import cataloging, existing
 from services.stac.cataloging import Cataloged
@@ -34,7 +35,7 @@ class StacCatalogContainer(JobBase):
     """The collection that the items belong to; it is made when missing."""
     collection_must_exist: bool = False
     """Fail where the collection is missing."""
-    prefix: str = ""
+    prefix: Prefix = ""
     """Only blobs whose names begin so."""
     extension_filter: str = ".tif"
     """Only blobs whose names end so, in upper or lower case."""

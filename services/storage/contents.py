@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from core.blobs import BlobInfo, BlobRef, Blobs
+from core.blobs import BlobInfo, BlobRef, Blobs, Prefix
 from core.errors import BlobChanged, BlobNotFound
 from services.storage.datasets import assemble
 from services.storage.findings import (
@@ -35,7 +35,7 @@ class Scan(Frozen):
     """Where to look, and for which names."""
 
     container: Container
-    prefix: str = ""
+    prefix: Prefix = ""
     suffix: str = ""
 
     def takes(self, info: BlobInfo) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.blobs import BlobInfo, BlobRef, Zone
+from core.blobs import BlobInfo, BlobRef, Prefix, Zone
 from core.errors import BadInput
 
 MB = 1024 * 1024
@@ -36,7 +36,7 @@ class Container(Frozen):
 class Filter(Frozen):
     """Which blobs count. Everything that is left out does not restrict."""
 
-    prefix: str = ""
+    prefix: Prefix = ""
     extensions: list[str] = []
     min_size_mb: float | None = Field(default=None, ge=0)
     max_size_mb: float | None = Field(default=None, ge=0)

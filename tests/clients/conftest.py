@@ -28,7 +28,6 @@ def whole_system(dsn: str, azurite: str) -> Iterator[str]:
     services = wiring.build(Settings(database_url=dsn, storage=azurite, service_bus=None))
     patch = pytest.MonkeyPatch()
     patch.setattr(wiring, "_shared", [services])
-    patch.setattr(Retry, "wait", lambda retry, failures: timedelta(0))
     with ExitStack() as stack:
         stack.callback(patch.undo)
         stack.callback(services.close)
@@ -44,11 +43,16 @@ def whole_system(dsn: str, azurite: str) -> Iterator[str]:
         yield f"http://{ports.LOOPBACK}:{port}"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(autouse=True)
+def nothing_waits_for_its_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Retry, "wait", lambda retry, failures: timedelta(0))
+
+
+@pytest.fixture(scope="module")
 def system(
     postgres_server: PostgresServer, postgres_admin: psycopg.Connection, azurite: str
 ) -> Iterator[str]:
-    """One for all tests of clients: they submit jobs of their own."""
+    """One for all tests of a module: they submit jobs of their own."""
     with (
         fresh_database(postgres_server, postgres_admin) as dsn,
         whole_system(dsn, azurite) as server,

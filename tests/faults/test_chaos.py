@@ -10,6 +10,7 @@ SECONDS = 30
 SEED = 54
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.filterwarnings(SDK_LEAVES_SOCKETS)
 @pytest.mark.parametrize("queue", ["postgres", "service-bus"])

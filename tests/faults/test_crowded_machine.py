@@ -129,6 +129,7 @@ def rate(fleet: Fleet, act: Callable[[int], None], jobs: int) -> float:
     return jobs / fleet.ask(took, known)[0][0]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_five_hundred_jobs_and_a_crowd_that_polls_do_not_starve_the_machine(
     harbour: Harbour,

@@ -13,6 +13,7 @@ from psycopg import conninfo, sql
 
 import infrastructure.database
 from core.errors import ServiceUnavailable
+from core.patience import persist
 from tests.faults.crew import (
     GO,
     LABELS,
@@ -248,13 +249,14 @@ def test_statements_that_fail_by_chance_are_tried_again(database, conn):
     with crew_on(database) as crew:
         jobs = [new(n=20) for _ in range(5)]
         for job in jobs:
-            assert crew.machine.submit(job).is_new
+            assert persist(lambda job=job: crew.machine.submit(job)).is_new
         for job in jobs:
             assert_well_ended(conn, job)
     attempts = "select max(failures), count(*) from app.tasks where status <> 'completed'"
     assert conn.execute(attempts).fetchone() == (None, 0)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_snapshot_held_for_long_costs_less_than_half_the_rate(database, conn):
     """Fault 20: dead row versions stay as long as somebody could see them."""

@@ -88,7 +88,9 @@ def test_a_listener_hears_a_job_from_its_submission_to_its_end(
     listener = threading.Thread(target=listen, args=(client, job_id, heard))
     listener.start()
     while claims := house.claim(limit=5):
+        known = len(heard)
         house.runner.run(claims)
+        eventually(lambda known=known: len(heard) > known)
     listener.join(20)
     assert not listener.is_alive()
     assert numbers(heard) == list(range(1, max(numbers(heard)) + 1))

@@ -141,6 +141,8 @@ def test_only_some_fields_can_be_asked_for(stac: Stac) -> None:
     (found,) = stac.get("/search", ids="i03", fields="id,properties.gsd")["features"]
     assert found["properties"] == {"gsd": 3}
     assert "assets" not in found
+    answer = stac.http.get("/api/stac/search?ids=i03&fields=id")
+    assert answer.headers["content-type"] == "application/geo+json"
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def test_names_alone_are_listed_on_demand(
         ("/api/storage/bronze-UPPER/blobs", 422, "bad_input"),
         ("/api/storage/copper/x/blobs", 422, "invalid_parameters"),
         ("/api/storage/bronze-abc/blobs?limit=0", 422, "invalid_parameters"),
+        ("/api/storage/bronze-abc/blobs?prefix=%1b", 422, "invalid_parameters"),
         ("/api/storage/bronze-abc/blobs?sufix=.tif", 422, "invalid_parameters"),
         ("/api/storage/bronze-abc/blob", 422, "invalid_parameters"),
         ("/api/storage/bronze-abc/blob?path=x", 404, "blob_not_found"),
@@ -87,6 +88,7 @@ def test_names_alone_are_listed_on_demand(
         ("/api/storage/blob/bronze/abc/", 422, "bad_input"),
         ("/api/storage/blob/bronze/abc/a/%2e%2e/b", 422, "bad_input"),
         ("/api/storage/blob/bronze/abc/%00", 422, "bad_input"),
+        ("/api/storage/bronze-abc/blob?path=%1b", 422, "bad_input"),
         ("/api/storage/containers?zone=copper", 422, "invalid_parameters"),
     ],
 )

@@ -390,3 +390,14 @@ def test_links_for_different_uses_differ(blobs: Blobs, ref):
     minute = timedelta(minutes=1)
     uses = ({}, {"to_save": True}, {"write": True}, {"write": True, "only_if_new": True})
     assert len({blobs.link(ref, minute, **use) for use in uses}) == 4
+
+
+@pytest.mark.parametrize("letter", ["\0", "\x01", "\x1f", "\ufffe", "\ud800"])
+def test_names_that_no_listing_could_hold_are_refused_before_storage_is_asked(
+    blobs: Blobs, ref, letter
+):
+    """Storage answers a listing of such names with an error of its own, as if it were broken."""
+    with pytest.raises(BadInput, match="no name of a blob may hold"):
+        blobs.list(ref.zone, ref.container, f"maps{letter}")
+    with pytest.raises(BadInput, match="no name of a blob may hold"):
+        BlobRef.of(ref.zone, ref.container, f"maps{letter}.tif")

@@ -256,6 +256,7 @@ def test_nothing_is_connected_before_the_catalog_is_asked(database: str) -> None
         pool.close()
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_ten_thousand_items_are_added_and_found_soon(pgstac: PgstacCatalog) -> None:
     many = [item(f"i{n:05d}", box=(n % 300 - 150, 0, n % 300 - 149, 1)) for n in range(10_000)]

@@ -5,11 +5,14 @@ from contextlib import suppress
 
 import pytest
 
+from core import Context, JobBase, single
 from core.batches import FORGOTTEN, Batches, Order
 from core.errors import BatchNotFound, InvalidParameters
 from core.memory import MemoryStore
 from core.memory_batches import MemoryBatchBook
+from core.registry import Registry
 from core.states import JobStatus
+from core.watching import NoMeter, Watch
 from infrastructure.batches import PostgresBatchBook
 from tests.store.desk import at_once
 from tests.store.sample_jobs import Line
@@ -83,6 +86,39 @@ def test_wrong_jobs_are_left_out_when_that_is_wanted(batches):
     (wrong,) = batches.jobs(view.batch_id, status="invalid").jobs
     assert (wrong.index, wrong.job_id) == (2, None)
     assert "label" in (wrong.reason or "")
+
+
+def test_who_watches_hears_of_every_job_of_a_batch(desk, batches):
+    heard: list[str] = []
+
+    class Listening(NoMeter):
+        def job_submitted(self, job_type: str) -> None:
+            heard.append(job_type)
+
+    desk.machine.watch = Watch(meter=Listening())
+    batches.submit(lines(3), BY)
+    assert heard == ["line"] * 3
+
+
+class Brittle(JobBase):
+    """Its code fails before it can say what is wrong."""
+
+    label: str = ""
+
+    def model_post_init(self, context: object) -> None:
+        raise TypeError("this release is broken")
+
+    @single
+    def only(self, ctx: Context) -> int:
+        return 1
+
+
+def test_a_job_whose_code_fails_keeps_no_other_out(desk, batches):
+    desk.machine.registry = Registry.of(Line, Brittle)
+    view = batches.submit([*lines(2), Order("brittle", {})], BY, skip_invalid=True)
+    (wrong,) = batches.jobs(view.batch_id, status="invalid").jobs
+    assert wrong.reason == "TypeError: this release is broken"
+    assert view.counts == {"queued": 2, "invalid": 1}
 
 
 def test_a_batch_of_nothing_but_wrong_jobs_is_refused(batches):
@@ -180,6 +216,7 @@ def test_a_batch_that_is_not_there_is_named(batches):
             act(987)
 
 
+@pytest.mark.alone
 def test_five_hundred_jobs_take_a_few_seconds(postgres_desk):
     began = time.perf_counter()
     view = batches_of(postgres_desk).submit(lines(500), BY)

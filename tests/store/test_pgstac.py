@@ -66,6 +66,7 @@ def install(dsn: str, wanted: str) -> None:
     pgstac._apply(dsn, wanted)
 
 
+@pytest.mark.alone
 def test_a_start_costs_little_where_it_is_current(database: str) -> None:
     began = time.perf_counter()
     assert migrate(database) == []

@@ -252,6 +252,7 @@ def test_the_probe_reads_the_index_of_open_tasks(request, tables):
     assert {node["Index Name"] for node in found if "Index Name" in node} == {"tasks_open"}
 
 
+@pytest.mark.alone
 def test_the_probe_is_quick_after_a_hundred_thousand_changes_nobody_counted(stale):
     """Fault 22, Hatchet#5005: under 50 ms, with every version of every row still there."""
     with stale.transaction(force_rollback=True):

@@ -123,13 +123,16 @@ class Client(CoreCrudClient):
 Act = Callable[..., Awaitable[Any]]
 
 
-def _ours(act: Act) -> Act:
-    """What the library says of a wrong request, said as everything else says it."""
+def _ours(act: Act, answers: type[JSONResponse]) -> Act:
+    """What the library says of a wrong request, said as everything else says it, and a chosen part typed as the whole."""
 
     @wraps(act)
     async def asked(*args: Any, **more: Any) -> Any:
         try:
-            return await act(*args, **more)
+            found = await act(*args, **more)
+            if isinstance(found, JSONResponse):  # only some fields were asked for
+                found.headers["content-type"] = answers.media_type
+            return found
         except (InvalidQueryParameter, JSONDecodeError) as error:
             raise BadInput(str(error)) from error
         except NotFoundError as error:
@@ -211,7 +214,7 @@ def _router() -> APIRouter:
         endpoint = _by_body if reads_body else create_async_endpoint
         made.add_api_route(
             route.path,
-            endpoint(_ours(route.act), route.takes),
+            endpoint(_ours(route.act, route.answers), route.takes),
             methods=[route.method],
             name=route.name,
             description=route.about,

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from core.blobs import BlobInfo, BlobPage, BlobRef, Zone
+from core.blobs import BlobInfo, BlobPage, BlobRef, Prefix, Zone
 from services.storage import inventory
 from services.storage.models import Container
 from triggers.http.requests import Cursor, page_links
@@ -22,7 +22,7 @@ MEANINGS = {
     Zone.EXTERNAL: "cleared for outside",
 }
 
-Prefix = Annotated[str, Query(max_length=1024, description="How their names begin.")]
+Begins = Annotated[Prefix, Query(max_length=1024, description="How their names begin.")]
 Suffix = Annotated[str, Query(max_length=1024, description="How their names end, as .tif")]
 Limit = Annotated[int, Query(ge=1, le=5000, description="How many at most.")]
 Metadata = Annotated[bool, Query(description="Tell sizes, dates and types; false: names only.")]
@@ -128,7 +128,7 @@ def blobs_of_zone(
     request: Request,
     container: Zoned,
     services: TheServices,
-    prefix: Prefix = "",
+    prefix: Begins = "",
     suffix: Suffix = "",
     limit: Limit = 500,
     cursor: Cursor = None,
@@ -144,7 +144,7 @@ def blobs(
     request: Request,
     container: Named,
     services: TheServices,
-    prefix: Prefix = "",
+    prefix: Begins = "",
     suffix: Suffix = "",
     limit: Limit = 500,
     cursor: Cursor = None,
