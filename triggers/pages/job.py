@@ -70,6 +70,7 @@ def timeline(
         bands=drawings.timeline(told),
         views=drawings.views(told),
         width=drawings.BAND_WIDTH,
+        whole=begin is None and end is None,
     )
 
 

@@ -30,7 +30,8 @@ export function refresh() {
   if (inUse()) { held = true; return; }
   last = Date.now();
   const here = location.pathname + location.search;
-  htmx.ajax("GET", here, { target: "#live", select: "#live", swap: "morph:outerHTML" });
+  htmx.ajax("GET", here, { target: "#live", select: "#live", swap: "morph:outerHTML" })
+    .then(() => document.dispatchEvent(new Event("refreshed")));
 }
 
 function inUse() {

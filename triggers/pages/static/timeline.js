@@ -1,5 +1,10 @@
-// Drag over a band of the timeline to look closer at that time.
+// The timeline follows its job. Drag over a band of it to look closer at some time: from then on it stands still.
 let begun = null;
+
+document.addEventListener("refreshed", () => {
+  const times = document.querySelector("#times[hx-get]"), shown = document.querySelector("#times-inner:not([data-whole])");
+  if (times && !shown && !begun) htmx.ajax("GET", times.getAttribute("hx-get"), { target: "#times", select: "#times-inner", swap: "innerHTML" });
+});
 
 function place(event, svg) {
   const box = svg.getBoundingClientRect();
