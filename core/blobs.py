@@ -136,6 +136,17 @@ class BlobPage(BaseModel):
     next: str | None = None
 
 
+class Folder(BaseModel):
+    """Part of what lies right under a prefix, by name. A page may be short of its limit; `next` tells whether more follow."""
+
+    model_config = ConfigDict(frozen=True)
+
+    folders: list[str]
+    """Prefixes that end in a slash, each of which leads on."""
+    blobs: list[BlobInfo]
+    next: str | None = None
+
+
 class Blobs(Protocol):
     """Object storage. `etag` arguments make a write conditional; a lost race raises BlobChanged."""
 
@@ -196,6 +207,17 @@ class Blobs(Protocol):
         after: str | None = None,
         limit: int = 1000,
     ) -> BlobPage: ...
+    def folder(
+        self,
+        zone: Zone,
+        container: str,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int = 1000,
+    ) -> Folder:
+        """Like `list`, but what has a further slash in its name is told as the folder up to there."""
+        ...
+
     def link(
         self,
         ref: BlobRef,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import tempfile
 import threading
 from collections.abc import Collection, Generator, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import quote
 
-from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Zone, nameable, staged_name
+from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Folder, Zone, nameable, staged_name
 from core.errors import BadInput, BlobChanged, BlobNotFound
 
 PIECE = 1024 * 1024
@@ -157,6 +158,30 @@ class MemoryBlobs:
         ordered = sorted((i for i in listed if after is None or i.ref.path > after), key=_path)
         page = ordered[:limit]
         return BlobPage(blobs=page, next=page[-1].ref.path if len(ordered) > limit else None)
+
+    def folder(
+        self,
+        zone: Zone,
+        container: str,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int = 1000,
+    ) -> Folder:
+        """Staged blobs are left out, as in `list`."""
+        if limit < 1:
+            raise BadInput(f"A page of {limit} names holds nothing; ask for at least 1")
+        listed = self.list(zone, container, prefix, None, sys.maxsize).blobs
+        entries: dict[str, BlobInfo | None] = {}
+        for info in listed:
+            inside, slash, _ = info.ref.path[len(prefix) :].partition("/")
+            entries.setdefault(prefix + inside + slash, None if slash else info)
+        names = [name for name in sorted(entries) if after is None or name > after]
+        page = names[:limit]
+        return Folder(
+            folders=[name for name in page if entries[name] is None],
+            blobs=[info for name in page if (info := entries[name]) is not None],
+            next=page[-1] if len(names) > limit else None,
+        )
 
     def link(
         self,

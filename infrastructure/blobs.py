@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobProperties, BlobSasPermissions
+from azure.storage.blob import BlobPrefix, BlobProperties, BlobSasPermissions
 
-from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Zone, nameable, staged_name
+from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Folder, Zone, nameable, staged_name
 from core.errors import BadInput, BlobNotFound, ServiceUnavailable
 from infrastructure.blob_clients import PIECE, Account, Clients, code_of, reported, status_of
 from infrastructure.blob_pieces import Pieces
@@ -180,6 +180,35 @@ class AzureBlobs:
         while more and not blobs:
             blobs, more = self._page(zone, container, prefix, more, limit)
         return BlobPage(blobs=blobs, next=more)
+
+    def folder(
+        self,
+        zone: Zone,
+        container: str,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int = 1000,
+    ) -> Folder:
+        """Storage groups by the slash itself, so a folder of a million blobs costs one line."""
+        if limit < 1:
+            raise BadInput(f"A page of {limit} names holds nothing; ask for at least 1")
+        nameable(prefix)
+        with reported(f"container {container} in zone {zone}"):
+            walked: Any = self._clients.container(zone, container).walk_blobs(
+                name_starts_with=prefix,
+                include=["copy"],
+                delimiter="/",
+                results_per_page=min(limit, LARGEST_PAGE),
+            )
+            pages = walked.by_page(after)
+            items: list[Any] = [*next(pages, ())]
+        groups = [item.name for item in items if isinstance(item, BlobPrefix)]
+        single = [item for item in items if not isinstance(item, BlobPrefix)]
+        return Folder(
+            folders=[name for name in groups if name != STAGED],
+            blobs=[blob for item in single if (blob := _listed(zone, container, prefix, item))],
+            next=pages.continuation_token or None,
+        )
 
     def link(
         self,

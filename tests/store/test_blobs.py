@@ -401,3 +401,46 @@ def test_names_that_no_listing_could_hold_are_refused_before_storage_is_asked(
         blobs.list(ref.zone, ref.container, f"maps{letter}")
     with pytest.raises(BadInput, match="no name of a blob may hold"):
         BlobRef.of(ref.zone, ref.container, f"maps{letter}.tif")
+
+
+# folders
+
+
+def test_a_folder_shows_what_lies_right_in_it(blobs: Blobs, container):
+    for path in ("a.tif", "b/1.tif", "b/2.tif", "b/c/3.tif", "d/4.tif", "b.tif", "_staged/x/y"):
+        blobs.write(BlobRef.of(Zone.BRONZE, container, path), b"1")
+
+    def told(prefix: str) -> tuple[list[str], list[str]]:
+        folder = blobs.folder(Zone.BRONZE, container, prefix)
+        return folder.folders, [blob.ref.path for blob in folder.blobs]
+
+    assert told("") == (["b/", "d/"], ["a.tif", "b.tif"])
+    assert told("b/") == (["b/c/"], ["b/1.tif", "b/2.tif"])
+    assert told("b") == (["b/"], ["b.tif"])
+    blobs.write(BlobRef.of(Zone.BRONZE, container, "d/"), b"")
+    assert told("d/") == ([], ["d/", "d/4.tif"])
+    assert told("nothing/") == ([], [])
+
+
+def test_a_folder_comes_page_by_page_and_nothing_twice(blobs: Blobs, container):
+    paths = [f"{n:02}.tif" for n in range(7)] + [f"{n:02}/{m}" for n in range(5) for m in range(3)]
+    for path in paths:
+        blobs.write(BlobRef.of(Zone.BRONZE, container, path), b"1")
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        page = blobs.folder(Zone.BRONZE, container, "", after, 4)
+        seen += [*page.folders, *(blob.ref.path for blob in page.blobs)]
+        after = page.next
+        if after is None:
+            break
+    assert sorted(seen) == sorted(
+        [f"{n:02}.tif" for n in range(7)] + [f"{n:02}/" for n in range(5)]
+    )
+
+
+def test_a_folder_of_a_container_that_is_not_there_is_not_found(blobs: Blobs):
+    with pytest.raises(BlobNotFound):
+        blobs.folder(Zone.BRONZE, "nowhere-at-all")
+    with pytest.raises(BadInput):
+        blobs.folder(Zone.BRONZE, "nowhere-at-all", limit=0)
