@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from core.history import History, Span, history
 from core.kept import Kept
 from core.overview import (
     FEW,
@@ -31,6 +32,7 @@ class Glances:
         self.reader = reader
         self._pulse: Kept[str, Pulse] = Kept(least=0.5)
         self._ended: Kept[str, Throughput] = Kept()
+        self._history: Kept[Span, History] = Kept(least=30)
         self._bands: Kept[tuple[int, Window, bool], list[StageBand]] = Kept()
 
     def pulse(self) -> Pulse:
@@ -49,6 +51,10 @@ class Glances:
     def throughput(self) -> Throughput:
         """What ended in the last hour, minute by minute."""
         return self._ended.get("", lambda: throughput(self.reader.ended(MINUTES)))
+
+    def history(self, span: Span) -> History:
+        """How it went over hours, days or weeks; for half a minute everybody gets the same answer."""
+        return self._history.get(span, lambda: history(self.reader, span))
 
     def gates(self, limit: int = FEW) -> list[GateView]:
         """The gates that wait for a person, the longest first."""

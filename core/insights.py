@@ -39,6 +39,7 @@ from core.views import (
     DeepStatus,
     EventPage,
     InventoryLine,
+    JobLine,
     JobPage,
     JobTypeView,
     JobView,
@@ -96,6 +97,13 @@ class Insights(Glances):
         more = len(found) > limit
         lines = [line for _, line in found[:limit]]
         return JobPage(jobs=lines, next=_cursor(found[limit - 1][0]) if more else None)
+
+    def newest(self, statuses: Sequence[JobStatus], limit: int) -> dict[JobStatus, list[JobLine]]:
+        """The newest jobs of each of these statuses."""
+        found: dict[JobStatus, list[JobLine]] = {status: [] for status in statuses}
+        for line in self.reader.newest(statuses, limit):
+            found[line.status].append(line)
+        return found
 
     def job(self, job_id: str, *, verbose: bool = False) -> JobView:
         """Where a job stands."""

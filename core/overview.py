@@ -167,14 +167,15 @@ def throughput(rows: Sequence[tuple[int, JobStatus, int]]) -> Throughput:
     counts = {ago: {"completed": 0, "failed": 0, "cancelled": 0} for ago in range(MINUTES)}
     for ago, status, jobs in rows:
         if (minute := counts.get(ago)) is not None:
-            minute[_kind(status)] += jobs
+            minute[kind_of(status)] += jobs
     minutes = [Minute(ago=ago, **counts[ago]) for ago in reversed(range(MINUTES))]
     ended, failed = sum(m.ended for m in minutes), sum(m.failed for m in minutes)
     rate = failed / ended if ended else 0.0
     return Throughput(minutes=minutes, ended=ended, failed=failed, failure_rate=rate)
 
 
-def _kind(status: JobStatus) -> str:
+def kind_of(status: JobStatus) -> str:
+    """Completed, failed or cancelled."""
     match status:
         case JobStatus.FAILED | JobStatus.CANCELLED:
             return status.value

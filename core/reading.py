@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from core.history import HistoryReader
 from core.lines import LinesReader
 from core.overview import OverviewReader
 from core.plan import PlannedStage
@@ -96,7 +97,7 @@ class JobFilter:
     created_before: datetime | None = None
     prefix: str | None = None
     text: str | None = None
-    """Stands in the parameters, the job type or the error, in whatever case; of the newest 10,000 jobs only."""
+    """Stands in the parameters, the job type or the error, in whatever case; of the newest 10,000 runs only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +110,15 @@ class FailingWebhook:
     reason: str | None
 
 
-class Reader(LinesReader, OverviewReader, Protocol):
+class Reader(HistoryReader, LinesReader, OverviewReader, Protocol):
     """Reads what the machine wrote. Lists go by key, never by offset, so a page costs the same everywhere."""
 
     def jobs(self, wanted: JobFilter, before: int | None, limit: int) -> list[tuple[int, JobLine]]:
         """Jobs whose current run is older than run `before`, newest first, each with its run."""
+        ...
+
+    def newest(self, statuses: Sequence[JobStatus], limit: int) -> list[JobLine]:
+        """The newest jobs of each status, `limit` of each at most, all of them newest first."""
         ...
 
     def job(self, job_id: str, *, whole: bool = True) -> JobRecord | None:

@@ -63,6 +63,54 @@ class Timeline(Answer):
     stages: list[Band] = []
 
 
+class HistorySlice(Answer):
+    """Jobs of one type that ended in one slice of time, and the tasks they had."""
+
+    begin: datetime
+    job_type: str
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    tasks: int = 0
+
+
+class TypeHistory(Answer):
+    """One job type over the whole window; half, nine of ten and 99 of 100 jobs took at most so many seconds."""
+
+    job_type: str
+    jobs: int
+    failed: int
+    tasks: int
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+
+class FailureReason(Answer):
+    """Failed tasks of one reason."""
+
+    job_type: str
+    stage: str
+    error: str | None = None
+    message: str | None = None
+    tasks: int
+    jobs: int
+    last: datetime
+    job_id: str
+
+
+class History(Answer):
+    """How the installation did over hours, days or weeks."""
+
+    begin: datetime
+    end: datetime
+    slice_seconds: float
+    whole: bool = True
+    slices: list[HistorySlice] = []
+    types: list[TypeHistory] = []
+    reasons: list[FailureReason] = []
+
+
 class GlanceVerbs:
     """What a client can ask to see at a glance."""
 
@@ -75,6 +123,10 @@ class GlanceVerbs:
     def throughput(self) -> Throughput:
         """What ended in the last hour, minute by minute, and the share that failed."""
         return self.transport.get(Throughput, "/api/status/throughput")
+
+    def history(self, span: str = "24h") -> History:
+        """How it went over `24h`, `7d` or `30d`: jobs by type and time, durations, reasons of failure."""
+        return self.transport.get(History, "/api/history", span=span)
 
     def timeline(
         self, job: JobRef, begin: datetime | None = None, end: datetime | None = None

@@ -13,12 +13,13 @@ from pydantic_core import from_json
 from core.plan import PlannedStage
 from core.queues import QueueName
 from core.reading import FailingWebhook, JobFilter, JobRecord, StageRecord, TaskCount, TaskRecord
-from core.states import TaskStatus
+from core.states import JobStatus, TaskStatus
 from core.tasks import Payload, TaskKey
 from core.views import EventView, JobLine, QueueView, RunLine, WorkerView
 from core.webhooks import OPENS_AFTER
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrations
+from infrastructure.reading_history import HistoryReading
 from infrastructure.reading_lines import LinesReading
 from infrastructure.reading_overview import OverviewReading
 from infrastructure.rows import ERROR, PLAN, run_row
@@ -29,7 +30,7 @@ RUN_COLUMNS = 10
 TASK_COLUMNS = 16
 
 
-class PostgresReader(LinesReading, OverviewReading):
+class PostgresReader(HistoryReading, LinesReading, OverviewReading):
     """core.reading.Reader over a Database. Nothing here writes or waits for a lock."""
 
     def __init__(self, database: Database) -> None:
@@ -47,11 +48,11 @@ class PostgresReader(LinesReading, OverviewReading):
             "text": wanted.text,
         }
         name = "insights/list_jobs" if wanted.text is None else "insights/search_jobs"
-        rows = self._dicts(name, values)
-        return [
-            (row.pop("id"), JobLine.model_validate(row | {"parameters": _json(row["parameters"])}))
-            for row in rows
-        ]
+        return [(row.pop("id"), _line(row)) for row in self._dicts(name, values)]
+
+    def newest(self, statuses: Sequence[JobStatus], limit: int) -> list[JobLine]:
+        values = {"statuses": list(statuses), "limit": limit}
+        return [_line(row) for row in self._dicts("insights/list_newest", values)]
 
     def job(self, job_id: str, *, whole: bool = True) -> JobRecord | None:
         rows = self.database.fetch("insights/get_job", {"job_id": job_id, "whole": whole})
@@ -142,6 +143,10 @@ class PostgresReader(LinesReading, OverviewReading):
                 return cursor.execute(sql(name), values, prepare=False).fetchall()
 
         return self.database.run(act)
+
+
+def _line(row: dict[str, Any]) -> JobLine:
+    return JobLine.model_validate(row | {"parameters": _json(row["parameters"])})
 
 
 def _listing(status: TaskStatus | None) -> str:

@@ -46,6 +46,7 @@ WAYS: dict[str, tuple[Call, str]] = {
     "GET /api/health": (lambda c: c.health(), "health"),
     "GET /api/status/deep": (lambda c: c.deep_status(), "doctor --remote"),
     "GET /api/status/throughput": (lambda c: c.throughput(), "throughput"),
+    "GET /api/history": (lambda c: c.history(), "history"),
     "GET /api/gates": (lambda c: c.gates(), "gates"),
     "GET /api/whoami": (lambda c: c.whoami(), "whoami"),
     "GET /api/keys": (lambda c: list(c.keys), "keys list"),

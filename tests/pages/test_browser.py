@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
+from core.blobs import BlobRef
 from tests.http.house import House
 from tests.pages.catalogued import fill
 from tests.pages.conftest import MODULES
@@ -34,6 +35,11 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+def is_wrong(said: ConsoleMessage) -> bool:
+    """An answer that says no is an answer; what came of it is the page's to show."""
+    return said.type == "error" and "409 (Conflict)" not in said.text
+
+
 @pytest.fixture
 def page(browser: Browser, url: str) -> Iterator[Page]:
     """A window in which nothing may go wrong unnoticed."""
@@ -41,7 +47,7 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
         page = context.new_page()
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: wrong.append(said.text) if is_wrong(said) else None)
         page.set_default_timeout(60_000)
         yield page
         assert wrong == []
@@ -120,6 +126,45 @@ def test_a_blob_is_dropped_and_taken(page: Page, house: House, tmp_path: Path) -
     expect(page.locator("#checked")).to_contain_text("5 B to read")
 
 
+def test_files_are_sent_into_a_folder_and_looked_at(
+    page: Page, house: House, tmp_path: Path
+) -> None:
+    """R124: a hostile name is sent, listed and shown as text."""
+    (tmp_path / "rivers <b>.csv").write_text("name,length_km\nNile,6650\n")
+    (tmp_path / "large.bin").write_bytes(bytes(9_000_000))
+    page.goto("/storage?container=bronze-sent&prefix=2026/")
+    expect(page.get_by_text("Nothing begins so")).to_be_visible()
+    page.locator("#send-files").set_input_files(
+        [tmp_path / "rivers <b>.csv", tmp_path / "large.bin"]
+    )
+    expect(page.locator("#sending")).to_contain_text("bronze/sent/2026/rivers <b>.csv is there.")
+    expect(page.locator("#sending")).to_contain_text("bronze/sent/2026/large.bin is there.")
+    expect(page.locator(".blobs")).to_contain_text("9.0 MB")
+    page.locator("#send-files").set_input_files(tmp_path / "large.bin")
+    expect(page.locator("#sending .wrong")).to_contain_text("exists already")
+    page.get_by_role("link", name="rivers <b>.csv", exact=True).click()
+    expect(page.get_by_role("cell", name="Nile")).to_be_visible()
+    page.get_by_role("link", name="bronze-sent").click()
+    expect(page.get_by_role("link", name="2026/")).to_be_visible()
+
+
+def test_history_tells_of_a_day_and_of_a_month(page: Page, house: House) -> None:
+    MENDED.clear()
+    ended(house, house.submit(Survey(area="past", parts=4)))
+    ended(house, house.submit(Fragile(name="dam 7")))
+    page.goto("/history")
+    expect(page.get_by_role("row", name=re.compile("survey"))).to_be_visible()
+    expect(page.locator(".panel", has_text="Why tasks failed")).to_contain_text(
+        "dam … is not mended"
+    )
+    page.get_by_role("link", name="30 days").click()
+    expect(page.locator(".tabs [aria-current]")).to_have_text("30 days")
+    with page.expect_download() as got:
+        page.get_by_role("link", name="Numbers as CSV").click()
+    assert got.value.suggested_filename == "coremachine-30d.csv"
+    assert "survey" in got.value.path().read_text()
+
+
 def test_everything_can_be_reached_with_the_keyboard(page: Page) -> None:
     page.goto("/")
     page.keyboard.press("Tab")
@@ -144,12 +189,18 @@ def addresses(house: House) -> list[str]:
     good = ended(house, house.submit(Survey(area="<b>walk</b>", parts=3)))
     bad = ended(house, house.submit(Fragile(name="walk" * 300)))
     gate = waiting(house, house.submit(Reviewed(name="walk")))
+    for name in ("a.csv", "b/c.txt", "d.json", "e.tif", "<b>" * 300):
+        house.blobs.write(BlobRef(f"bronze/walk/{name}"), b'{"n": 1}')
     task = house.insights.tasks(bad).tasks[0].task_id
     parts = [f"/jobs/{good}{part}" for part in ("", "/tasks", "/events", "/logs", "/timeline")]
     tabs = ["workers", "schedules", "webhooks", "database", "settings", "keys", "audit"]
     return [
         *("/", "/status", "/jobs", "/submit", "/submit/survey", "/sign-in", "/nowhere", "/operate"),
         *parts,
+        *(f"/storage{each}" for each in ("", "?container=bronze-walk", "?container=gold-none")),
+        *(f"/storage/blob?ref=bronze/walk/{each}" for each in ("a.csv", "d.json", "e.tif")),
+        "/history",
+        "/history?span=30d",
         *(f"/jobs/{each}" for each in (bad, gate, f"{bad}/tasks/{task}")),
         *(f"/operate/{tab}" for tab in tabs),
     ]

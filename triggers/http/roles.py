@@ -58,6 +58,7 @@ GET     /api/health                                                 anyone
 GET     /api/status/deep                                            reader
 GET     /api/status/throughput                                      reader
 GET     /api/status/stream                                          reader
+GET     /api/history                                                reader
 GET     /metrics                                                    reader
 GET     /api/metrics                                                reader
 GET     /api/openapi.json                                           public
@@ -84,6 +85,11 @@ GET     /submit/{job_type}                                          reader
 POST    /submit/{job_type}                                          submitter   event
 POST    /submit/{job_type}/check                                    submitter   -
 GET     /pick/blobs                                                 reader
+GET     /storage                                                    reader
+GET     /storage/blob                                               reader
+GET     /storage/picture                                            reader
+GET     /history                                                    reader
+GET     /history/numbers.csv                                        reader
 GET     /operate                                                    operator
 GET     /operate/workers                                            reader
 GET     /operate/schedules                                          reader

@@ -11,15 +11,15 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from core.errors import CoreMachineError
-from core.reading import JobFilter
 from core.states import JobStatus
-from core.views import JobLine
 from triggers.http.services import Services
 from triggers.pages.page import ThePage
 
 router = APIRouter(include_in_schema=False)
 
 FEW = 5
+RUNNING = (JobStatus.PROCESSING, JobStatus.QUEUED, JobStatus.PAUSED)
+DONE = (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS)
 NEWEST = 12
 NEWEST_FIRST = [{"field": "properties.created", "direction": "desc"}]
 
@@ -43,31 +43,20 @@ class Dataset:
 def home(page: ThePage) -> Response:
     """What runs now, what needs somebody, and what is new."""
     insights = page.services.insights
-    running = [
-        line
-        for status in (JobStatus.PROCESSING, JobStatus.QUEUED, JobStatus.PAUSED)
-        for line in _lines(page.services, status)
-    ]
+    lines = insights.newest([*RUNNING, *DONE, JobStatus.FAILED], FEW)
     found = newest(page.services)
     return page.show(
         "home.html",
-        running=running[:FEW],
-        failed=_lines(page.services, JobStatus.FAILED),
+        running=[line for status in RUNNING for line in lines[status]][:FEW],
+        failed=lines[JobStatus.FAILED],
         gates=insights.gates(FEW),
         status=insights.deep(),
-        finished=[
-            *_lines(page.services, JobStatus.COMPLETED),
-            *_lines(page.services, JobStatus.COMPLETED_WITH_ERRORS),
-        ][:FEW],
+        finished=[line for status in DONE for line in lines[status]][:FEW],
         datasets=found,
         boxes=json.dumps(
             [{"name": each.name, "bbox": each.bbox} for each in found or () if each.bbox]
         ),
     )
-
-
-def _lines(services: Services, status: JobStatus) -> list[JobLine]:
-    return services.insights.jobs(JobFilter(status), limit=FEW).jobs
 
 
 def newest(services: Services) -> list[Dataset] | None:

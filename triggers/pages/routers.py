@@ -1,6 +1,17 @@
 """Every page there is. A new one has its router here, its row in triggers/http/roles.py and in docs/reference/http-pages.md."""
 
-from triggers.pages import assets, home, job, jobs, operate, sign_in, status, submit
+from triggers.pages import (
+    assets,
+    history,
+    home,
+    job,
+    jobs,
+    operate,
+    sign_in,
+    status,
+    storage,
+    submit,
+)
 
 ROUTERS = (
     home.router,
@@ -8,6 +19,8 @@ ROUTERS = (
     jobs.router,
     job.router,
     submit.router,
+    storage.router,
+    history.router,
     operate.router,
     sign_in.router,
     assets.router,

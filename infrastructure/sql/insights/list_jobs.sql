@@ -1,4 +1,5 @@
 -- Newest first. Walks the runs backwards and keeps those that are current, so a page costs the same at any age.
+-- The offset keeps the planner from thinking that hardly any run is current, and sorting all of them.
 -- A job id's prefix is a range of ids, so it finds its place in the index under any collation.
 select r.run_id as id, r.job_id, r.job_type, r.number as run, r.status,
        not r.admitted and r.finished_at is null as waiting, r.created_at, r.started_at, r.finished_at,
@@ -7,8 +8,10 @@ select r.run_id as id, r.job_id, r.job_type, r.number as run, r.status,
        jsonb_array_length(r.plan) as stages_total,
        (select count(*) from app.stages s where s.run_id = r.run_id and s.status = 'closed') as stages_closed
 from app.runs r
-where r.run_id = (select j.run_id from app.jobs j where j.job_id = r.job_id)
-  and (%(before)s::bigint is null or r.run_id < %(before)s)
+cross join lateral (
+    select from app.jobs j where j.job_id = r.job_id and j.run_id = r.run_id offset 0
+) current_one
+where (%(before)s::bigint is null or r.run_id < %(before)s)
   and (%(status)s::text is null or r.status = %(status)s)
   and (%(job_type)s::text is null or r.job_type = %(job_type)s)
   and (%(created_after)s::timestamptz is null or r.created_at >= %(created_after)s)

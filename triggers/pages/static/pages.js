@@ -29,4 +29,5 @@ keepLive();
 tellTime();
 if (document.querySelector("[data-map]")) import("./map.js").then((map) => map.showBoxes());
 if (document.getElementById("form")) import("./form.js");
+if (document.getElementById("send")) import("./send.js");
 if (document.getElementById("times")) import("./timeline.js");
