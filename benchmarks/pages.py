@@ -15,6 +15,7 @@ from benchmarks.plan import Sizes
 from benchmarks.rig import Rig, eventually, percentile, private_server, rig, wait_for_quiet
 from benchmarks.table import Machine, Report, Row
 from triggers.local import ports
+from triggers.local.azurite import Azurite
 from triggers.local.postgres import PostgresServer
 
 HOLD = 0.050
@@ -95,8 +96,13 @@ def pages(job_id: str) -> dict[str, str]:
 def page_rows(made: Rig, filling: Filling) -> list[Row]:
     """One page after another, on a connection that is kept."""
     fill(made, filling)
+    with Azurite(made.folder / "azurite") as storage:
+        return measured(made, filling, storage.connection_string)
+
+
+def measured(made: Rig, filling: Filling, storage: str) -> list[Row]:
     port = ports.free()
-    made.worker(port=port)
+    made.worker(port=port, AZURE_STORAGE_CONNECTION_STRING=storage)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     eventually(lambda: answers(connection), 60)
     job_id = made.rows(f"select {WIDE}")[0][0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import latency, pages, raster, throughput
+from benchmarks import latency, raster, throughput
 from benchmarks.footprint import breakdown, package
 from benchmarks.plan import QUICK
 from benchmarks.raster_peers import Took
@@ -108,14 +108,6 @@ def test_the_time_from_last_task_to_close_is_read_from_a_real_run(
         waits = latency.closings(made, runs)
         assert len(waits) == 9
         assert min(waits) >= 0
-
-
-def test_pages_are_measured_over_the_real_app(postgres_server: PostgresServer) -> None:
-    with rig(postgres_server) as made:
-        rows = pages.page_rows(made, pages.FEW)
-    assert [row.what for row in rows[:2]] == ["home p95", "status p95"]
-    assert all(row.measured.endswith(" ms") for row in rows)
-    assert len(rows) == len(pages.pages("0"))
 
 
 # rasters
