@@ -316,7 +316,7 @@ def test_a_rebuild_is_refused_while_jobs_run(
 def test_a_rebuild_happens_as_a_whole_or_not_at_all(
     postgres_desk: PostgresDesk, steward: PostgresSteward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R52: a crash between dropping and creating leaves everything as it was."""
+    """R52, R53: a crash between dropping and creating leaves everything as it was."""
     run = postgres_desk.submit(Line())
     postgres_desk.work()
     known = migrations.migrations()
