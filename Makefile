@@ -1,6 +1,6 @@
 # The commands of this checkout. Each works on a fresh machine: what is missing is set up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test check chaos fuzz bench bench-raster bench-pages pictures clean
+.PHONY: help setup run stop test check chaos fuzz bench bench-raster bench-forecast bench-pages pictures clean
 
 CM_PORT ?= 7071
 # local: weather that is made up on this machine, in place of the internet.
@@ -14,7 +14,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m triggers.local
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install what is missing: PostgreSQL, Python packages, Node packages
 	@deploy/local/setup.sh
@@ -45,6 +45,9 @@ bench: setup ## every number of docs/explanation/performance.md, from one run
 
 bench-raster: setup ## rasters, giants and the catalog, measured beside GDAL and rio-cogeo in one run
 	@$(PYTHON) -m benchmarks.raster
+
+bench-forecast: setup ## weather patches beside Herbie and cfgrib, the spread of fire beside FlamMap, a forecast from click to map
+	@$(PYTHON) -m benchmarks.patch && $(PYTHON) -m benchmarks.spread && $(PYTHON) -m benchmarks.forecast
 
 bench-pages: setup ## how long the server works on each page, with 10,000 jobs and 1,000,000 events
 	@$(PYTHON) -m benchmarks.pages

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from core import HEAVY, BlobRef, Context, JobBase, Retry, fan_in, fan_out, minutes, single
 from core.errors import BadInput
-from services.fire import air, layers, locating, members, publishing, scene, site
+from services.fire import air, layers, locating, members, publishing, scene, site, work
 from services.fire.air import Here
 from services.fire.layers import Layer
 from services.fire.members import Batch, Ran
@@ -107,7 +107,7 @@ class FireForecast(JobBase):
 
     @single(locate, queue=HEAVY, retry=SOON, timeout=minutes(10))
     def weather(self, ctx: Context, where: Site) -> Here:
-        ref = BlobRef(f"silver/{scene.CONTAINER}/weather/{ctx.job_id}/{ctx.token}.npz")
+        ref = BlobRef(f"silver/{work.CONTAINER}/weather/{ctx.job_id}/{ctx.token}.npz")
         return air.fetch(ctx, where, self.model, self.reference_time, self.last, ref)
 
     @single(locate, queue=HEAVY, retry=SOON, timeout=minutes(10))

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pydantic import Field
 
 from core import Context, JobBase, minutes, single
+from services.storage.pruning import Pruned
 from services.weather import cache
-from services.weather.cache import Pruned
 from services.weather.options import WeatherOptions
 
 

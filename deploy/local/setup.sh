@@ -98,6 +98,12 @@ link_command() {
     ln -sfn ../../bin/coremachine .venv/bin/coremachine
 }
 
+# Otherwise the first fire compiles it, and whoever asked waits.
+compile_fire_model() {
+    echo "setup: compiling the fire model"
+    .venv/bin/python -m services.fire.warm || echo "setup: the fire model did not compile; the first fire will try again"
+}
+
 missing=$(debian_packages)
 # shellcheck disable=SC2086  # one word per package
 [[ -z $missing ]] || install_debian_packages $missing
@@ -115,6 +121,7 @@ install_node_packages &
 install_python_packages
 wait $!
 link_command
+compile_fire_model
 mkdir -p .local
 echo "$stamp" > .local/setup.sha256
 echo "setup: done"

@@ -33,7 +33,7 @@ class Air(Frozen):
     model: ModelName
     cycle: AwareDatetime
     fallback: bool
-    """Whether the newest cycle was not whole, so that an older one was taken."""
+    """Whether a cycle that was due was not whole, so that an older one was taken."""
     data: BlobRef
     times: int
     warnings: list[str]

@@ -10,10 +10,11 @@ from core.blobs import BlobRef, Blobs, Zone
 from core.context import Context
 from services.fire import checks, ensemble, scene, tally
 from services.fire.checks import Finding
-from services.fire.scene import CONTAINER, Scene
+from services.fire.scene import Scene
 from services.fire.site import Frozen
 from services.fire.spread import Spread
 from services.fire.tally import Forecast, Tally
+from services.fire.work import CONTAINER
 
 TASKS = 4
 """Tasks that share the members: starting one costs about as much as a member."""

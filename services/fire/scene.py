@@ -19,10 +19,10 @@ from services.fire.landscape import Ignition, Landscape, Weather, locked
 from services.fire.layers import Layer, Rises
 from services.fire.rothermel import Array, Wind
 from services.fire.site import Frozen, Site
+from services.fire.work import CONTAINER
 from services.geo import projecting
 from services.geo.gridspec import GridSpec
 
-CONTAINER = "fire-work"
 SEA = 0.5
 STEP = 0.01
 """Degrees northwards that tell where north is."""

@@ -67,7 +67,7 @@ def plane_of(box: Box) -> str:
     """The UTM zone of the box's middle, or a plane around that middle where the zone would bend it too much."""
     west, south, east, north = box
     middle = float(wrapped(np.float64((west + east) / 2)))
-    zone = int((middle + 180) // 6) + 1
+    zone = min(int((middle + 180) // 6), 59) + 1  # a hair below 180 degrees rounds to 360
     central = -183 + 6 * zone
     reach = abs(middle - central) + (east - west) / 2
     if POLAR[0] <= south and north <= POLAR[1] and reach <= WIDEST:

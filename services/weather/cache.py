@@ -10,14 +10,14 @@ import io
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.blobs import BlobInfo, BlobRef, Blobs, Zone
 from core.errors import BlobChanged, BlobNotFound
-from services.storage import single_flight
+from services.storage import pruning, single_flight
+from services.storage.pruning import Pruned
 from services.weather.native import NativeGrid
 from services.weather.near import near
 
@@ -25,13 +25,6 @@ CONTAINER = "weather-cache"
 CYCLE = re.compile(r"[a-z]+/(\d{10})/")
 STALE = single_flight.STALE
 Floats = NDArray[np.float32]
-
-
-class Pruned(NamedTuple):
-    """What a sweep of the cache removed."""
-
-    blobs: int
-    bytes: int
 
 
 class Cache:
@@ -119,20 +112,9 @@ def prune(
     blobs: Blobs, keep: timedelta, now: datetime, check: Callable[[], None] = lambda: None
 ) -> Pruned:
     """Remove the messages of cycles that are older than that."""
-    count = size = 0
-    after: str | None = None
-    while True:
-        try:
-            page = blobs.list(Zone.SILVER, CONTAINER, "", after)
-        except BlobNotFound:
-            return Pruned(count, size)
-        for info in page.blobs:
-            if _is_old(info.ref, now - keep) and blobs.delete(info.ref):
-                count, size = count + 1, size + info.size
-        if page.next is None:
-            return Pruned(count, size)
-        after = page.next
-        check()
+    return pruning.prune(
+        blobs, Zone.SILVER, CONTAINER, lambda info: _is_old(info.ref, now - keep), check
+    )
 
 
 def _is_old(ref: BlobRef, before: datetime) -> bool:

@@ -55,12 +55,12 @@ class Plan(Frozen):
 
     asked: Asked
     cycle: AwareDatetime
-    newest: AwareDatetime
-    """The cycle that would have been taken, had it been whole."""
+    due: AwareDatetime
+    """The newest cycle that is usually whole by then."""
     hours: tuple[int, ...]
     rain: tuple[Rain, ...] = ()
     skipped: tuple[str, ...] = ()
-    """Why newer cycles were not taken."""
+    """Why cycles that were due were not taken."""
 
     @property
     def model(self) -> Model:
@@ -72,7 +72,7 @@ class Plan(Frozen):
 
     @property
     def fallback(self) -> bool:
-        return self.cycle != self.newest
+        return self.cycle < self.due
 
     def wants(self) -> dict[int, list[Want]]:
         """By the file that holds them."""
@@ -99,23 +99,29 @@ def choose(asked: Asked, files: Files, back: int, now: datetime, pool: Executor)
     for variable in asked.variables:
         way(model, variable)
     newest = asked.cycle or model.cycle_at(min(asked.start, now).astimezone(UTC))
+    due = asked.cycle or _due(model, newest, now)
     times = _times(asked, model, newest)
-    skipped: list[str] = []
+    skipped: dict[datetime, str] = {}
     for older in range(1 if asked.cycle else back + 1):
         cycle = newest - timedelta(hours=older * model.every)
         try:
             hours = _hours(model, cycle, times, now)
             found = _looked(model, cycle, hours, asked, files, pool)
         except (NotPublished, SourceFailed) as error:
-            skipped.append(str(error))
+            skipped[cycle] = str(error)
             continue
-        plan = Plan(
-            asked=asked, cycle=cycle, newest=newest, hours=hours, rain=found, skipped=tuple(skipped)
-        )
-        return plan
+        why = tuple(said for each, said in skipped.items() if each <= due)
+        return Plan(asked=asked, cycle=cycle, due=due, hours=hours, rain=found, skipped=why)
     raise NotPublished(
-        f"no cycle of {model.name} serves {asked.start:%Y-%m-%d %H:%M}: {'; '.join(skipped)}"
+        f"no cycle of {model.name} serves {asked.start:%Y-%m-%d %H:%M}: {'; '.join(skipped.values())}"
     )
+
+
+def _due(model: Model, newest: datetime, now: datetime) -> datetime:
+    cycle = newest
+    while cycle + timedelta(hours=model.late) > now:
+        cycle -= timedelta(hours=model.every)
+    return cycle
 
 
 def _times(asked: Asked, model: Model, newest: datetime) -> list[datetime]:

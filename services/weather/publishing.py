@@ -49,7 +49,7 @@ class Stored(Frozen):
     model: str
     cycle: AwareDatetime
     fallback: bool
-    """Whether a newer cycle was not whole, so that an older one was taken. `warnings` says why."""
+    """Whether a cycle that was due was not whole, so that an older one was taken. `warnings` says why."""
     times: list[AwareDatetime]
     values: dict[Variable, Range]
     warnings: list[str]

@@ -45,7 +45,7 @@ class Host:
         self.process = subprocess.Popen(
             [*command, *queues], cwd=ROOT, env=self.env, stdout=self.log, stderr=self.log
         )
-        eventually(lambda: ports.status_of(self.port, "/api/readyz") == 200, timeout=60)
+        eventually(lambda: ports.status_of(self.port, "/api/readyz") == 200, timeout=120)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -60,7 +60,7 @@ class Host:
         return httpx.get(f"{self.url}/api/jobs/status/{job_id}", timeout=30).json()
 
     def finish(self, job_id: str) -> dict[str, Any]:
-        eventually(lambda: self.job(job_id)["status"] in {"completed", "failed"}, timeout=90)
+        eventually(lambda: self.job(job_id)["status"] in {"completed", "failed"}, timeout=180)
         job = self.job(job_id)
         assert job["status"] == "completed", job
         return job["result"]
@@ -133,7 +133,7 @@ def test_a_worker_killed_in_the_middle_of_a_conversion_costs_nothing(
     ref = stored(blobs, tiff(cells, photometric="rgb"))
     tiers = ["analysis", "archive"]
     job_id = host.submit(source=ref, collection="noise", item_id="a", tiers=tiers)
-    eventually(lambda: host.job(job_id)["stages"][2]["status"] == "open", timeout=60)
+    eventually(lambda: host.job(job_id)["stages"][2]["status"] == "open", timeout=120)
     host.kill()
     host.start()
     made = host.finish(job_id)

@@ -159,6 +159,6 @@ def test_five_hundred_jobs_and_a_crowd_that_polls_do_not_starve_the_machine(
 
 def up(crowd: Crowd) -> bool:
     try:
-        return httpx.get(f"{crowd.url}/api/readyz", timeout=10).is_success
+        return httpx.get(f"{crowd.url}/api/readyz", timeout=30).is_success
     except httpx.TransportError:
         return False

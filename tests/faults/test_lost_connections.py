@@ -247,7 +247,7 @@ def test_a_listener_hears_again_after_its_line_was_dead(proxy, database, conn, i
         eventually(lambda: bell.count("tasks") == 1)  # it listens
         before = proxy.connections
         proxy.blackhole()
-        eventually(lambda: proxy.connections > before, 10)
+        eventually(lambda: proxy.connections > before)
         proxy.heal()
         eventually(lambda: bell.count("tasks") == 2)
         conn.execute("select pg_notify(%s, 'tasks')", [CHANNEL])

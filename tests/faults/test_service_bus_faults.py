@@ -54,7 +54,7 @@ def test_unreliable_messages_run_every_task_once(
     run = bus_fleet.submit(job)
     for _ in range(2):
         bus_fleet.start(**NEVER_DEAD)
-    assert bus_fleet.ended(run, timeout=40).result == job.expected
+    assert bus_fleet.ended(run, timeout=60).result == job.expected
     bus.faults()
     # Late ones arrive after the end, and change nothing.
     eventually(lambda: drained(bus), 20)

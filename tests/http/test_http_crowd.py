@@ -50,8 +50,8 @@ def test_beyond_the_line_a_request_is_told_when_to_come_back(house: House) -> No
     limits = CrowdLimits(working=2, in_line=1, patience=30)
     with crowded(house, limits) as (client, slow), ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(client.get, "/api/status/deep") for _ in range(2)]
-        slow.inside.acquire(timeout=10)
-        slow.inside.acquire(timeout=10)
+        slow.inside.acquire(timeout=30)
+        slow.inside.acquire(timeout=30)
         more = [pool.submit(client.get, "/api/jobs") for _ in range(2)]
         eventually(lambda: sum(each.done() for each in more) == 1)
         waiting, refused = sorted(more, key=lambda each: each.done())
@@ -74,7 +74,7 @@ def test_nobody_waits_in_line_for_ever(house: House) -> None:
         ThreadPoolExecutor(1) as pool,
     ):
         asked = pool.submit(client.get, "/api/status/deep")
-        slow.inside.acquire(timeout=10)
+        slow.inside.acquire(timeout=30)
         answer = client.get("/api/jobs")
         assert (answer.status_code, answer.json()["code"]) == (429, "too_busy")
         slow.free.set()
@@ -105,7 +105,7 @@ def test_uploads_are_counted_elsewhere(house: House, path: str) -> None:
         ThreadPoolExecutor(1) as pool,
     ):
         asked = pool.submit(client.get, "/api/status/deep")
-        slow.inside.acquire(timeout=10)
+        slow.inside.acquire(timeout=30)
         assert client.get(path).status_code != 429
         slow.free.set()
         asked.result(20)

@@ -114,7 +114,7 @@ def test_no_event_is_missed_over_a_restart_of_the_server(house: House) -> None:
     """Fault 54: the client reconnects with Last-Event-ID, to a server that never saw it before."""
     job_id = house.submit(Relay(n=3))
     heard: list[Message] = []
-    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=10) as client:
+    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
         house.work(turns=1)
         with client.stream("GET", f"/api/jobs/{job_id}/events/stream") as answer:
             for message in messages(answer):
@@ -122,7 +122,7 @@ def test_no_event_is_missed_over_a_restart_of_the_server(house: House) -> None:
                 if message.id == 3:
                     break
     house.work()
-    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=10) as client:
+    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
         heard += listen(client, job_id, **{"Last-Event-ID": str(numbers(heard)[-1])})
     last = house.insights.job(job_id).last_event
     assert numbers(heard) == list(range(1, last + 1))

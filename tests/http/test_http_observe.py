@@ -96,7 +96,7 @@ def test_a_database_that_hangs_delays_a_scrape_only_so_long() -> None:
     class Hanging(Fixed):
         def load(self):
             asked.append(1)
-            go.wait(10)
+            go.wait(30)
             return super().load()
 
     collector = LoadCollector(Hanging(), deadline=0.05)

@@ -72,7 +72,7 @@ def test_a_body_may_be_missing_when_every_parameter_has_a_default(client: httpx.
 
 
 def test_unknown_parameters_are_named_and_not_ignored(client: httpx.Client) -> None:
-    """R119."""
+    """R119, R163."""
     answer = submit(client, "choosy", {"count": 1, "raito": 0.1, "lable": "a"})
     assert wrong(answer) == {"raito", "lable"}
     assert client.get("/api/jobs").json()["jobs"] == []

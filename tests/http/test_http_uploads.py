@@ -162,6 +162,7 @@ def test_what_is_no_form_is_refused(storage: httpx.Client) -> None:
 def test_a_form_with_wrong_fields_is_refused(
     storage: httpx.Client, form: dict[str, str], status: int, code: str
 ) -> None:
+    """R126: a name that climbs, a place that takes no uploads."""
     answer = storage.post(UPLOAD, data=form, files={"file": ("x", b"data")})
     assert (answer.status_code, check_envelope(answer)["code"]) == (status, code)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from rasterio.io import MemoryFile
 from rio_cogeo.cogeo import cog_validate
 from shapely.geometry import Point, shape
 
-from core.blobs import BlobRef
+from core.blobs import BlobRef, Zone
 from core.internet import Internet
 from core.memory_blobs import MemoryBlobs
 from core.memory_catalog import MemoryCatalog
@@ -21,7 +22,8 @@ from core.states import JobStatus
 from core.testing import JobRun, run_job
 from infrastructure.fetching import Fetcher
 from jobs.fire_forecast import FireForecast
-from services.fire import arrays, sample
+from jobs.prune_fire_work import PruneFireWork
+from services.fire import arrays, sample, work
 from services.fire.checks import Check, Outcome
 from services.fire.options import FireOptions
 from services.fire.publishing import Made
@@ -217,3 +219,17 @@ def test_detections_of_a_file_begin_where_they_were_seen(world: World) -> None:
 def test_what_makes_no_sense_is_refused_before_any_work(given: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         FireForecast(reference_time=NOW, **given)
+
+
+def test_what_tasks_handed_to_each_other_goes_after_some_days(world: World) -> None:
+    """Maps and outlines stay, and a forecast that is asked for again writes it anew."""
+    made = world.made(point=PLACE, members=1)
+    listed = partial(world.blobs.list, Zone.SILVER, work.CONTAINER)
+    assert len(listed().blobs) >= 3
+    assert run_job(PruneFireWork(), blobs=world.blobs).result.blobs == 0
+    later = datetime.now(UTC) + timedelta(hours=73)
+    gone = work.prune(world.blobs, timedelta(hours=72), later)
+    assert (gone.blobs > 0, listed().blobs) == (True, [])
+    assert work.prune(world.blobs, timedelta(hours=72), later).blobs == 0
+    assert all(world.blobs.info(ref).size for ref in made.maps.values())
+    assert world.made(point=PLACE, members=1).areas_ha == made.areas_ha

@@ -2,16 +2,19 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
+from core.blobs import Blobs
 from core.errors import BadInput
 from core.memory_blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
+from infrastructure.blobs import AzureBlobs
 from jobs.build_tile import BuildTile
 from jobs.ingest_grib import IngestGrib
 from jobs.prune_cache import PruneCache
@@ -256,6 +259,18 @@ def some(hour: int, spec_shape: tuple[int, int]) -> dict[int, Cells]:
 
 def test_two_writers_of_a_tile_lose_nothing(blobs: MemoryBlobs) -> None:
     """R152: each write counts only on what it has read, so both writers' hours are there."""
+    six_write(blobs)
+
+
+def test_two_writers_of_a_tile_lose_nothing_in_real_storage(azurite: str) -> None:
+    """R152."""
+    with closing(AzureBlobs(azurite)) as blobs:
+        blobs.delete(shelf.tile(key()))
+        blobs.delete(shelf.meta(key()))
+        six_write(blobs)
+
+
+def six_write(blobs: Blobs) -> None:
     spec, start = front().spec, threading.Barrier(6)
 
     def write(hour: int) -> None:
@@ -466,6 +481,21 @@ def test_a_tile_that_is_broken_says_so_and_is_built_anew(sources: Sources) -> No
     spec = region.spec
     tile.add(sources.blobs, key(), spec, some(0, spec.shape), {}, NOW)
     assert series.series(sources.blobs, point()).values[0].mean == 0
+
+
+def test_the_jobs_do_it_all_in_real_storage(sources: Sources, azurite: str) -> None:
+    """From sources to tiles and to the forecast of a place; a sidecar that was never written is made up for."""
+    region = front(name="stored", variables=("t2m",), hours=1)
+    options = [sources.internet, TileOptions(regions=(region,))]
+    with closing(AzureBlobs(azurite)) as blobs:
+        scan = ScanSource(run=NOON)
+        run = run_job(scan, blobs=blobs, options=options, expect=JobStatus.COMPLETED)
+        assert (run.result.built, run.result.failed) == (2, 0)
+        blobs.delete(shelf.meta(key(region=region)))  # as if it died between array and sidecar
+        again = run_job(scan, blobs=blobs, options=options, expect=JobStatus.COMPLETED)
+        assert (again.result.fetched, again.result.failed) == (0, 0)
+        assert tile.meta_of(blobs, key(region=region)) is not None
+        assert len(series.series(blobs, point()).values) == 2
 
 
 def test_the_jobs_do_it_all(sources: Sources) -> None:

@@ -149,11 +149,20 @@ def test_a_cycle_that_is_still_being_published_falls_back_and_keeps_its_times(
 ) -> None:
     """R145, R146: hours are further ahead in an older cycle; the moments are the same."""
     whole = made(sources, hours=3, cycle=None)
-    assert whole.plan.newest == datetime(2026, 11, 25, 17, tzinfo=UTC)
-    assert whole.plan.fallback
     assert whole.plan.times[0] == datetime(2026, 11, 25, 17, tzinfo=UTC)
     assert [hour - whole.plan.hours[0] for hour in whole.plan.hours] == [0, 1, 2, 3, 4]
-    assert any("17z" in warning for warning in whole.warnings)
+    assert whole.plan.cycle < datetime(2026, 11, 25, 17, tzinfo=UTC)
+    assert (whole.plan.fallback, whole.warnings) == (False, []), "no cycle is due at once"
+
+
+def test_a_cycle_that_is_overdue_is_replaced_and_said_to_be(sources: Sources) -> None:
+    """R142, R145: the older cycle is flagged, with why."""
+    sources.stand.faults.append(Fault(r"hrrr\.t1[567]z.*\.idx$", status=404))
+    found = made(sources, hours=3, cycle=None)
+    assert found.plan.due == datetime(2026, 11, 25, 15, tzinfo=UTC)
+    assert (found.plan.cycle, found.plan.fallback) == (found.plan.due - timedelta(hours=1), True)
+    assert len(found.warnings) == 1
+    assert "15z" in found.warnings[0]
 
 
 def test_a_cycle_of_which_no_older_one_helps_is_an_error_that_says_why(sources: Sources) -> None:

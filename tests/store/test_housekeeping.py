@@ -300,7 +300,7 @@ def test_who_waits_for_whom_is_told(
         assert (told.pid, told.blocked_by) == (waiter.info.backend_pid, [holder.info.backend_pid])
         assert "for update" in told.statement
         holder.rollback()
-        waiting.join(10)
+        waiting.join(30)
 
 
 def test_a_rebuild_is_refused_while_jobs_run(
@@ -316,7 +316,7 @@ def test_a_rebuild_is_refused_while_jobs_run(
 def test_a_rebuild_happens_as_a_whole_or_not_at_all(
     postgres_desk: PostgresDesk, steward: PostgresSteward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R52: a crash between dropping and creating leaves everything as it was."""
+    """R52, R53: a crash between dropping and creating leaves everything as it was."""
     run = postgres_desk.submit(Line())
     postgres_desk.work()
     known = migrations.migrations()

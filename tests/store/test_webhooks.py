@@ -204,16 +204,16 @@ def test_an_event_whose_transaction_commits_late_is_not_missed(postgres_post: Po
             turn.write_events()
             turn._events.clear()
             written.set()
-            assert committing.wait(10)
+            assert committing.wait(30)
 
     thread = threading.Thread(target=slowly)
     thread.start()
-    assert written.wait(10)
+    assert written.wait(30)
     with post.desk.store.turn(early.run) as turn:
         turn.record(Event("gate_approved"))
     first = drained(post)
     committing.set()
-    thread.join(10)
+    thread.join(30)
     second = drained(post)
     assert [p.told["job_id"] for p in first] == [early.job_id]
     assert [p.told["job_id"] for p in second] == [late.job_id]

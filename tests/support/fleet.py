@@ -131,7 +131,7 @@ class Worker:
     def kill(self) -> None:
         """End it as a power cut would."""
         self._signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(30)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -302,10 +302,10 @@ class Fleet:
 
     def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the database, read on a connection of its own."""
-        with psycopg.connect(self.dsn, autocommit=True, connect_timeout=5) as conn:
+        with psycopg.connect(self.dsn, autocommit=True, connect_timeout=30) as conn:
             return conn.execute(statement, values).fetchall()
 
-    def ended(self, run: int, timeout: float = 30) -> Ended:
+    def ended(self, run: int, timeout: float = 60) -> Ended:
         """What came of a run, once it is final."""
 
         def final() -> Ended | None:
@@ -350,7 +350,7 @@ class Tending:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(30)
 
     def _tend(self) -> None:
         while not self._stop.wait(0.05):

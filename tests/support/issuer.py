@@ -111,7 +111,7 @@ def issuing() -> Iterator[Issuer]:
         def do_GET(self) -> None:
             issuer.asked.append(self.path)
             if issuer.hold is not None:
-                issuer.hold.wait(10)
+                issuer.hold.wait(30)
             found = None if issuer.is_away else issuer.answer(self.path)
             body = json.dumps(found).encode()
             self.send_response(503 if issuer.is_away else 200 if found else 404)
@@ -131,4 +131,4 @@ def issuing() -> Iterator[Issuer]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(30)

@@ -86,7 +86,8 @@ class Services:
 def fresh_database(server: PostgresServer, admin: psycopg.Connection) -> Iterator[str]:
     """The DSN of a migrated database that nobody else uses, dropped at the end."""
     name = f"test_{uuid4().hex}"
-    admin.execute(f"create database {name} template {TEMPLATE}")
+    # Copying files takes a seventh of the processor time of writing it all to the log, the default.
+    admin.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
     try:
         yield server.dsn(name)
     finally:

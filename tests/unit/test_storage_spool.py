@@ -96,7 +96,7 @@ def test_work_begins_before_all_has_come():
 
     class Slow(MemoryBlobs):
         def read(self, ref, start=0, length=None, *, etag=None):
-            assert start == 0 or go_on.wait(10)
+            assert start == 0 or go_on.wait(30)
             return super().read(ref, start, length, etag=etag)
 
     blobs = Slow()
