@@ -83,6 +83,9 @@ GET     /submit                                                     reader
 GET     /submit/{job_type}                                          reader
 POST    /submit/{job_type}                                          submitter   event
 POST    /submit/{job_type}/check                                    submitter   -
+GET     /fire                                                       reader
+POST    /fire                                                       submitter   event
+GET     /fire/{job_id}/isochrones                                   reader
 GET     /pick/blobs                                                 reader
 GET     /operate                                                    operator
 GET     /operate/workers                                            reader

@@ -71,6 +71,31 @@ export function ring([west, south, east, north]) {
   return { type: "Polygon", coordinates: [[[west, south], [east, south], [east, north], [west, north], [west, south]]] };
 }
 
+// Where a map looks stands in the address, so that a link shows the same. True where the address said so already.
+export function keepView(map) {
+  const said = new URL(location.href).searchParams.get("view")?.split(",").map(Number);
+  const known = said?.length === 3 && said.every(Number.isFinite);
+  if (known) map.jumpTo({ center: said.slice(0, 2), zoom: said[2] });
+  map.on("moveend", (event) => {
+    if (!event.originalEvent) return; // nobody moved it by hand
+    const { lng, lat } = map.getCenter();
+    remember({ view: [lng.toFixed(4), lat.toFixed(4), map.getZoom().toFixed(2)] });
+  });
+  return known;
+}
+
+export function remember(values) {
+  const address = new URL(location.href);
+  for (const [name, value] of Object.entries(values)) address.searchParams.set(name, value);
+  history.replaceState(null, "", address);
+}
+
+export function bounds(features) {
+  const points = JSON.stringify(features.map((each) => each.geometry.coordinates)).match(/-?[\d.e-]+,-?[\d.e-]+/g).map((pair) => pair.split(",").map(Number));
+  const xs = points.map(([x]) => x), ys = points.map(([, y]) => y);
+  return [xs, ys].flatMap((each) => each.reduce((a, b) => Math.min(a, b))).concat([xs, ys].flatMap((each) => each.reduce((a, b) => Math.max(a, b))));
+}
+
 export async function showBoxes() {
   const container = document.querySelector("[data-map]");
   const boxes = JSON.parse(container.dataset.boxes).filter((each) => each.bbox);

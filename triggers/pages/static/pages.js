@@ -30,3 +30,4 @@ tellTime();
 if (document.querySelector("[data-map]")) import("./map.js").then((map) => map.showBoxes());
 if (document.getElementById("form")) import("./form.js");
 if (document.getElementById("times")) import("./timeline.js");
+if (document.getElementById("fire-map")) import("./fire.js");
