@@ -1,6 +1,6 @@
 """Every page there is. A new one has its router here, its row in triggers/http/roles.py and in docs/reference/http-pages.md."""
 
-from triggers.pages import assets, fire, home, job, jobs, operate, sign_in, status, submit
+from triggers.pages import assets, catalog, fire, home, job, jobs, operate, sign_in, status, submit
 
 ROUTERS = (
     home.router,
@@ -8,6 +8,7 @@ ROUTERS = (
     jobs.router,
     job.router,
     submit.router,
+    catalog.router,
     fire.router,
     operate.router,
     sign_in.router,

@@ -12,8 +12,10 @@ function load(name) {
 
 function prepare() {
   ready ??= (async () => {
-    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("maplibre.css", base) }));
-    await Promise.all([load("maplibre.js"), load("topojson.js")]);
+    const styled = new Promise((done, failed) => {
+      document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("maplibre.css", base), onload: done, onerror: failed }));
+    });
+    await Promise.all([styled, load("maplibre.js"), load("topojson.js")]);
     maplibregl.setWorkerUrl(new URL("maplibre-worker.js", base).href);
   })();
   return ready;
@@ -43,8 +45,11 @@ const token = (name) => getComputedStyle(document.documentElement).getPropertyVa
 export async function makeMap(container) {
   await prepare();
   const world = await countries("countries-110m.json");
+  const title = container.getAttribute("aria-label") ?? "Map"; // MapLibre names its canvas, and one name is enough
+  container.removeAttribute("role");
+  container.removeAttribute("aria-label");
   const map = new maplibregl.Map({
-    container, center: [10, 20], zoom: 0.6, attributionControl: false, dragRotate: false, pitchWithRotate: false,
+    container, locale: { "Map.Title": title }, center: [10, 20], zoom: 0.6, attributionControl: false, dragRotate: false, pitchWithRotate: false,
     style: {
       version: 8,
       sources: { world: { type: "geojson", data: world } },
