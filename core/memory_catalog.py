@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +18,7 @@ PAGE = 10
 
 
 class MemoryCatalog:
-    """The `Catalog` port in memory. Its search knows `collections`, `ids`, `bbox`, `limit` and `token`."""
+    """The `Catalog` port in memory. Its search knows `collections`, `ids`, `bbox`, `limit` and `token`, and of filters `like` on the id."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -83,7 +84,15 @@ def _matches(item: Document, query: Document) -> bool:
     wanted, ids = query.get("collections"), query.get("ids")
     if (wanted and item["collection"] not in wanted) or (ids and item["id"] not in ids):
         return False
+    if query.get("filter") and not _like(item["id"], query["filter"]["args"][1]["args"][0]):
+        return False
     return _meet(item["bbox"], query["bbox"]) if query.get("bbox") else True
+
+
+def _like(name: str, pattern: str) -> bool:
+    """Whether it holds what stands between two %."""
+    wanted = re.sub(r"\\(.)", r"\1", pattern[1:-1])
+    return wanted.casefold() in name.casefold()
 
 
 def _meet(one: list[Any], other: list[Any]) -> bool:

@@ -128,7 +128,9 @@ def routes() -> set[str]:
         (m.upper(), path) for path, methods in app.openapi()["paths"].items() for m in methods
     }
     seen = [docs.router, *pages_of_the_web.ROUTERS]
-    shown = {(m, route.path) for router in seen for route in router.routes for m in route.methods}
+    shown = {
+        (m, route.path_format) for router in seen for route in router.routes for m in route.methods
+    }
     return {f"{m} {path}" for m, path in described | shown | {("GET", app.openapi_url)}}
 
 

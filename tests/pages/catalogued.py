@@ -1,6 +1,14 @@
-"""A few datasets, so that home has something to show."""
+"""A few datasets, so that home and the catalog have something to show."""
 
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from rasterio.io import MemoryFile
+
+from core.blobs import BlobRef, Blobs
 from core.catalog import Catalog
+from services.raster.models import COG_TYPE
 
 PLACES = {
     "kigali-hills": (29.9, -2.1, 30.2, -1.8),
@@ -25,3 +33,46 @@ def fill(catalog: Catalog) -> None:
         for name, box in PLACES.items()
     ]
     catalog.add({"id": "samples", "type": "Collection"}, items)
+
+
+BOX = (29.0, -2.0, 29.5, -1.5)
+
+
+def hang(blobs: Blobs, catalog: Catalog) -> str:
+    """A landscape of two bands, and a coarser picture of it; the name of its item."""
+    rows, columns = np.mgrid[0:256, 0:256] / 255
+    height = 1500 + 900 * np.sin(5 * columns) * np.cos(4 * rows) + 300 * rows
+    fine, coarse = BlobRef("silver/hills/hills.tif"), BlobRef("silver/hills/coarse.tif")
+    blobs.write(fine, _tiff(np.stack([height, columns * 100])), content_type=COG_TYPE)
+    blobs.write(coarse, _tiff(height[None, ::8, ::8]), content_type=COG_TYPE)
+    look = {"bidx": [1], "rescale": [[600, 2700]], "colormap_name": "terrain"}
+    item: dict[str, Any] = {
+        "type": "Feature",
+        "id": "hills",
+        "collection": "samples",
+        "bbox": list(BOX),
+        "geometry": None,
+        "properties": {
+            "datetime": "2026-02-01T00:00:00Z",
+            "renders": {"default": {**look, "assets": ["analysis", "overview"]}},
+            "gsd": 200,
+        },
+        "assets": {
+            "analysis": {"href": str(fine), "type": COG_TYPE, "title": "Analysis <b>tier</b>"},
+            "overview": {"href": str(coarse), "type": COG_TYPE, "title": "Overview"},
+        },
+        "links": [],
+    }
+    catalog.add({"id": "samples", "type": "Collection"}, [item])
+    return "/catalog/samples/hills"
+
+
+def _tiff(cells: np.ndarray) -> bytes:
+    count, height, width = cells.shape
+    west, south, east, north = BOX
+    grid = Affine((east - west) / width, 0, west, 0, (south - north) / height, north)
+    shape: dict[str, Any] = {"count": count, "height": height, "width": width, "dtype": "float32"}
+    with MemoryFile() as file:
+        with file.open(driver="GTiff", crs="EPSG:4326", transform=grid, **shape) as out:
+            out.write(cells.astype("float32"))
+        return file.read()

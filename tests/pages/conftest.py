@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from core.guard import UrlRules
 from core.housekeeper import Housekeeper
@@ -21,6 +22,7 @@ from infrastructure.mailroom import PostgresMailroom
 from infrastructure.steward import PostgresSteward
 from tests.http.house import House, house_of, serving
 from tests.pages.sample_jobs import JOBS
+from tests.support.browser import DESKTOP, chromium
 from tests.support.services import fresh_database
 from triggers.http.app import WebApp
 from triggers.http.services import SettingLine
@@ -66,7 +68,7 @@ def working(house: House) -> Iterator[None]:
         thread.join(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[House]:
     with (
         fresh_database(postgres_server, postgres_admin) as dsn,
@@ -76,13 +78,13 @@ def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -
         yield house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def url(house: House) -> Iterator[str]:
     with serving(app_of(house)) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def blobs(house: House) -> MemoryBlobs:
     return house.blobs
 
@@ -91,3 +93,28 @@ def blobs(house: House) -> MemoryBlobs:
 def client(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=30, headers={"Accept": "text/html"}) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)
+    with chromium() as browser:
+        yield browser
+
+
+def is_wrong(said: ConsoleMessage) -> bool:
+    """An answer that says no is an answer; what came of it is the page's to show."""
+    return said.type == "error" and "409 (Conflict)" not in said.text
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """A window in which nothing may go wrong unnoticed."""
+    with browser.new_context(base_url=url, viewport=DESKTOP) as context:
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if is_wrong(said) else None)
+        page.set_default_timeout(60_000)
+        yield page
+        assert wrong == []

@@ -1,56 +1,21 @@
 """People's journeys through the pages, in Chromium, with axe beside them."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from core.blobs import BlobRef
 from tests.http.house import House
+from tests.pages.axe import AXE, LOOKS, barriers
 from tests.pages.catalogued import fill
-from tests.pages.conftest import MODULES
 from tests.pages.sample_jobs import MENDED, Fragile, Reviewed, Survey
-from tests.support.browser import DESKTOP, PHONE, chromium
 from tests.support.waiting import eventually
 
-AXE = MODULES / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-LOOKS = {
-    "desktop-light": (DESKTOP, "light"),
-    "desktop-dark": (DESKTOP, "dark"),
-    "phone-light": (PHONE, "light"),
-    "phone-dark": (PHONE, "dark"),
-}
-expect.set_options(timeout=30_000)
 pytestmark = pytest.mark.skipif(
     not AXE.exists(), reason="run make setup to install the pages' packages"
 )
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-def is_wrong(said: ConsoleMessage) -> bool:
-    """An answer that says no is an answer; what came of it is the page's to show."""
-    return said.type == "error" and "409 (Conflict)" not in said.text
-
-
-@pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    """A window in which nothing may go wrong unnoticed."""
-    with browser.new_context(base_url=url, viewport=DESKTOP) as context:
-        page = context.new_page()
-        wrong: list[str] = []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if is_wrong(said) else None)
-        page.set_default_timeout(60_000)
-        yield page
-        assert wrong == []
 
 
 def ended(house: House, job_id: str) -> str:
@@ -211,21 +176,7 @@ def test_no_page_keeps_anybody_out(
     browser: Browser, url: str, addresses: list[str], look: str
 ) -> None:
     """WCAG 2.2 AA by axe on every page; nothing is wider than its window."""
-    size, scheme = LOOKS[look]
-    found: dict[str, object] = {}
-    with browser.new_context(base_url=url, viewport=size, color_scheme=scheme) as context:
-        page = context.new_page()
-        for address in addresses:
-            page.goto(address, wait_until="load")
-            page.evaluate(AXE.read_text())
-            run = f"axe.run(document, {{runOnly: {RULES!r}, resultTypes: ['violations']}})"
-            told = page.evaluate(f"async () => (await {run}).violations")
-            if told:
-                found[address] = [(each["id"], each["nodes"][0]["html"][:200]) for each in told]
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            if wide > size["width"]:
-                found[f"{address} is wide"] = wide
-    assert found == {}
+    assert barriers(browser, url, addresses, look) == {}
 
 
 def test_the_map_shows_the_newest_datasets(page: Page, house: House) -> None:

@@ -33,6 +33,8 @@ ADDRESSES = [
     "/jobs",
     "/submit",
     "/submit/survey",
+    "/catalog",
+    "/fire",
     "/pick/blobs",
     "/storage",
     "/storage?container=bronze-anything",

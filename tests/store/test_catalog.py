@@ -12,6 +12,7 @@ from core.errors import BadInput, CollectionNotFound, ServiceUnavailable
 from core.memory_catalog import MemoryCatalog
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from tests.support.stac import collection, item
+from triggers.pages.catalog import holds
 
 
 @pytest.fixture
@@ -269,3 +270,25 @@ def test_ten_thousand_items_are_added_and_found_soon(pgstac: PgstacCatalog) -> N
         assert len(ids(pgstac.search({"collections": ["hills"], "limit": 100}))) == 100
         taken.append(time.perf_counter() - began)
     assert statistics.median(taken) < 0.1, taken
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ILL", ["Hills", "hill_1"]),
+        ("l_1", ["hill_1"]),
+        ("%", ["100%"]),
+        ("\\", ["a\\b"]),
+        ("'", []),
+    ],
+)
+def test_items_are_found_by_what_their_names_hold(
+    catalog: Catalog, text: str, found: list[str]
+) -> None:
+    """In whatever case, and no character of it means something else."""
+    catalog.add(
+        collection(), [item(name) for name in ("Hills", "hill_1", "100%", "a\\b", "hillx1")]
+    )
+    query = {"filter-lang": "cql2-json", "filter": holds(text), "limit": 10}
+    wanted = [*found, "hillx1"] if text == "ILL" else found
+    assert sorted(ids(catalog.search(query))) == sorted(wanted)

@@ -53,6 +53,7 @@ from triggers.http.roles import secured
 from triggers.http.services import Services
 from triggers.http.watched import Watched
 from triggers.pages import routers as pages
+from triggers.pages import stock
 from triggers.pages.faces import Faces
 from triggers.pages.page import genuine
 
@@ -134,6 +135,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.doorkeeper = doorkeeper
     app.state.checkup = health.checkup(services)
+    app.state.forecasts = stock.watch(services.blobs)
     app.state.upload_slots = uploads.slots()
     for router in [*ROUTERS, *_tiles(app, services)]:
         app.include_router(

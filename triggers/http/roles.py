@@ -84,6 +84,11 @@ GET     /submit                                                     reader
 GET     /submit/{job_type}                                          reader
 POST    /submit/{job_type}                                          submitter   event
 POST    /submit/{job_type}/check                                    submitter   -
+GET     /catalog                                                    reader
+GET     /catalog/{collection}/{item}                                reader
+GET     /fire                                                       reader
+POST    /fire                                                       submitter   event
+GET     /fire/{job_id}/isochrones                                   reader
 GET     /pick/blobs                                                 reader
 GET     /storage                                                    reader
 GET     /storage/blob                                               reader

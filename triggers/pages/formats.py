@@ -105,6 +105,21 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def spot(parameters: dict[str, Any]) -> str:
+    """Where a job looks: its point, its box, or what else it begins with."""
+    if point := parameters.get("point"):
+        return place(*point)
+    if box := parameters.get("bbox"):
+        return place((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    return str(parameters.get("detections") or "a place")
+
+
+def place(lon: float, lat: float) -> str:
+    """39.970° N, 105.300° W"""
+    lon = (lon + 180) % 360 - 180
+    return f"{abs(lat):.3f}° {'N' if lat >= 0 else 'S'}, {abs(lon):.3f}° {'E' if lon >= 0 else 'W'}"
+
+
 def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
@@ -118,6 +133,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "pretty": pretty,
     "size": size,
     "span": span,
+    "spot": spot,
     "tersely": tersely,
     "took": took,
     "words": words,

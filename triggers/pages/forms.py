@@ -13,6 +13,8 @@ from typing import Any, cast
 from pydantic_core import from_json
 from starlette.datastructures import FormData
 
+from core.errors import InvalidParameters
+
 Schema = dict[str, Any]
 WHOLE = re.compile("[+-]?[0-9]{1,300}")
 PREFIX = "p."
@@ -229,3 +231,14 @@ def _number(text: str) -> int | float:
     except ValueError:
         pass
     raise ValueError(f"{text[:40]!r} is no number")
+
+
+def wrong_by_parameter(error: InvalidParameters) -> dict[str, str]:
+    """What is wrong with a submission, by parameter; under an empty name what is wrong with the whole."""
+    wrong: dict[str, str] = {}
+    for each in error.errors:
+        place: Any = each["loc"]
+        names = [str(part) for part in place if part != "body"]
+        name = names[0] if names else ""
+        wrong.setdefault(name, str(each["msg"]).removeprefix("Value error, "))
+    return wrong

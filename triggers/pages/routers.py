@@ -2,6 +2,8 @@
 
 from triggers.pages import (
     assets,
+    catalog,
+    fire,
     history,
     home,
     job,
@@ -19,6 +21,8 @@ ROUTERS = (
     jobs.router,
     job.router,
     submit.router,
+    catalog.router,
+    fire.router,
     storage.router,
     history.router,
     operate.router,

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from core.reading import JobFilter
 from core.views import JobLine
+from services.weather.tilecache.inventory import RunStatus
 from triggers.http.health import Checkup
+from triggers.pages import stock
 from triggers.pages.drawings import sparkline
-from triggers.pages.page import ThePage
+from triggers.pages.page import Page, ThePage
 
 router = APIRouter(include_in_schema=False)
 
 NEWEST = 25
+LOOKS = {
+    RunStatus.COMPLETE: "completed",
+    RunStatus.BUILDING: "processing",
+    RunStatus.WAITING: "queued",
+    RunStatus.FAILED: "failed",
+    RunStatus.SOURCE_DOWN: "alert",
+}
+"""How far a run is, as the mark of a job that is as far."""
 DISKS = frozenset({"scratch"})
 
 
@@ -31,9 +43,24 @@ def status(page: ThePage) -> Response:
         throughput=told,
         sticks=sparkline(told),
         jobs=jobs,
+        **_forecasts(page),
         hands=insights.hands(unfinished(jobs)),
         disks=checkup.run(DISKS).components if checkup.probes.keys() >= DISKS else {},
     )
+
+
+def _forecasts(page: Page) -> dict[str, Any]:
+    """What is kept of the weather, and what is missing of it."""
+    watch: stock.Watch = page.request.app.state.forecasts
+    found = watch()
+    matrices = stock.matrices(found) if found else []
+    return {
+        "kept": found,
+        "matrices": matrices,
+        "gaps": stock.unfinished(matrices),
+        "looks": LOOKS,
+        "strip": stock.STRIP,
+    }
 
 
 def unfinished(jobs: list[JobLine]) -> list[str]:

@@ -23,7 +23,7 @@ from services.storage import inventory
 from services.storage.models import Container
 from triggers.http.actor import TheActor
 from triggers.http.requests import refuse_nul
-from triggers.pages.forms import Field, Kind, entered, fields
+from triggers.pages.forms import Field, Kind, entered, fields, wrong_by_parameter
 from triggers.pages.page import Page, TheForm, ThePage
 
 router = APIRouter(include_in_schema=False)
@@ -167,21 +167,11 @@ def _checked(page: Page, view: JobTypeView, sent: dict[str, Any], wrong: dict[st
         refuse_nul(sent)
         job = page.services.machine.parse(view.job_type, sent)
     except InvalidParameters as error:
-        return Checked(sent, _by_parameter(error))
+        return Checked(sent, wrong_by_parameter(error))
     except BadInput as error:
         return Checked(sent, {"": str(error)})
     status = page.services.insights.status_of(job.fingerprint)
     return Checked(sent, {}, job, status, plan_lines(type(job)), _sizes(page, view, sent))
-
-
-def _by_parameter(error: InvalidParameters) -> dict[str, str]:
-    wrong: dict[str, str] = {}
-    for each in error.errors:
-        place: Any = each["loc"]
-        names = [str(part) for part in place if part != "body"]
-        name = names[0] if names else ""
-        wrong.setdefault(name, str(each["msg"]).removeprefix("Value error, "))
-    return wrong
 
 
 def _sizes(page: Page, view: JobTypeView, sent: Mapping[str, Any]) -> dict[str, int]:

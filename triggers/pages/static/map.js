@@ -12,8 +12,10 @@ function load(name) {
 
 function prepare() {
   ready ??= (async () => {
-    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("maplibre.css", base) }));
-    await Promise.all([load("maplibre.js"), load("topojson.js")]);
+    const styled = new Promise((done, failed) => {
+      document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("maplibre.css", base), onload: done, onerror: failed }));
+    });
+    await Promise.all([styled, load("maplibre.js"), load("topojson.js")]);
     maplibregl.setWorkerUrl(new URL("maplibre-worker.js", base).href);
   })();
   return ready;
@@ -43,8 +45,11 @@ const token = (name) => getComputedStyle(document.documentElement).getPropertyVa
 export async function makeMap(container) {
   await prepare();
   const world = await countries("countries-110m.json");
+  const title = container.getAttribute("aria-label") ?? "Map"; // MapLibre names its canvas, and one name is enough
+  container.removeAttribute("role");
+  container.removeAttribute("aria-label");
   const map = new maplibregl.Map({
-    container, center: [10, 20], zoom: 0.6, attributionControl: false, dragRotate: false, pitchWithRotate: false,
+    container, locale: { "Map.Title": title }, center: [10, 20], zoom: 0.6, attributionControl: false, dragRotate: false, pitchWithRotate: false,
     style: {
       version: 8,
       sources: { world: { type: "geojson", data: world } },
@@ -69,6 +74,31 @@ export async function makeMap(container) {
 
 export function ring([west, south, east, north]) {
   return { type: "Polygon", coordinates: [[[west, south], [east, south], [east, north], [west, north], [west, south]]] };
+}
+
+// Where a map looks stands in the address, so that a link shows the same. True where the address said so already.
+export function keepView(map) {
+  const said = new URL(location.href).searchParams.get("view")?.split(",").map(Number);
+  const known = said?.length === 3 && said.every(Number.isFinite);
+  if (known) map.jumpTo({ center: said.slice(0, 2), zoom: said[2] });
+  map.on("moveend", (event) => {
+    if (!event.originalEvent) return; // nobody moved it by hand
+    const { lng, lat } = map.getCenter();
+    remember({ view: [lng.toFixed(4), lat.toFixed(4), map.getZoom().toFixed(2)] });
+  });
+  return known;
+}
+
+export function remember(values) {
+  const address = new URL(location.href);
+  for (const [name, value] of Object.entries(values)) address.searchParams.set(name, value);
+  history.replaceState(null, "", address);
+}
+
+export function bounds(features) {
+  const points = JSON.stringify(features.map((each) => each.geometry.coordinates)).match(/-?[\d.e-]+,-?[\d.e-]+/g).map((pair) => pair.split(",").map(Number));
+  const xs = points.map(([x]) => x), ys = points.map(([, y]) => y);
+  return [xs, ys].flatMap((each) => each.reduce((a, b) => Math.min(a, b))).concat([xs, ys].flatMap((each) => each.reduce((a, b) => Math.max(a, b))));
 }
 
 export async function showBoxes() {

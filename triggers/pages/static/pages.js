@@ -31,3 +31,6 @@ if (document.querySelector("[data-map]")) import("./map.js").then((map) => map.s
 if (document.getElementById("form")) import("./form.js");
 if (document.getElementById("send")) import("./send.js");
 if (document.getElementById("times")) import("./timeline.js");
+if (document.getElementById("fire-map")) import("./fire.js");
+if (document.getElementById("catalog-map")) import("./catalog.js");
+if (document.getElementById("viewer")) import("./viewer.js");

@@ -1,0 +1,39 @@
+"""Looks at pages with axe, as every kind of window shows them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from tests.support.browser import DESKTOP, PHONE
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LOOKS = {
+    "desktop-light": (DESKTOP, "light"),
+    "desktop-dark": (DESKTOP, "dark"),
+    "phone-light": (PHONE, "light"),
+    "phone-dark": (PHONE, "dark"),
+}
+
+
+def barriers(
+    browser: Browser, url: str, addresses: Iterable[str], look: str, until: str = "body"
+) -> dict[str, object]:
+    """What keeps somebody out: violations of WCAG 2.2 AA by axe, and pages that are wider than their window."""
+    size, scheme = LOOKS[look]
+    found: dict[str, object] = {}
+    with browser.new_context(base_url=url, viewport=size, color_scheme=scheme) as context:
+        page = context.new_page()
+        for address in addresses:
+            page.goto(address, wait_until="load")
+            page.wait_for_selector(until, timeout=60_000)
+            page.evaluate(AXE.read_text())
+            run = f"axe.run(document, {{runOnly: {RULES!r}, resultTypes: ['violations']}})"
+            told = page.evaluate(f"async () => (await {run}).violations")
+            if told:
+                found[address] = [(each["id"], each["nodes"][0]["html"][:200]) for each in told]
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            if wide > size["width"]:
+                found[f"{address} is wide"] = wide
+    return found
