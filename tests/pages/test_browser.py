@@ -146,7 +146,7 @@ def test_light_and_dark_are_remembered(page: Page) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 26)"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def addresses(house: House) -> list[str]:
     """One of every kind of page, none of them empty."""
     fill(house.catalog)

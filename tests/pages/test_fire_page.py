@@ -183,8 +183,8 @@ def test_a_click_on_the_map_becomes_a_forecast_that_arrives_by_itself(
     middle = page.locator("#fire-map").bounding_box()
     assert middle is not None
     page.mouse.click(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
-    expect(page.get_by_label("Latitude")).to_have_value("45.5000")
-    assert "lat=45.5000" in page.url
+    expect(page.get_by_label("Latitude")).to_have_value(re.compile(r"45\.50\d\d"))
+    assert "lat=45.50" in page.url
     page.get_by_label("12 h").uncheck()
     page.get_by_label("24 h").uncheck()
     page.get_by_text("When, how far").click()
