@@ -19,6 +19,8 @@ from services.weather.tilecache.options import TileOptions
 from services.weather.tilecache.region import Region
 
 if TYPE_CHECKING:
+    from core.lookout import Lookout
+    from services.weather.tilecache.inventory import Inventory
     from triggers.http.crowd import CrowdLimits
     from triggers.http.services import SettingLine
     from triggers.wiring import Services, Settings
@@ -78,18 +80,17 @@ def regions(given: Settings) -> tuple[Region, ...]:
         ) from None
 
 
-def insights(services: Services, reader: Reader) -> Insights:
+def insights(services: Services, reader: Reader, forecasts: Lookout[Inventory]) -> Insights:
     """With what is there of forecasts."""
-    from services.weather.tilecache.inventory import watched  # noqa: PLC0415 - only the web app asks
+    from services.weather.tilecache.inventory import lines  # noqa: PLC0415 - only the web app asks
 
-    blobs = services.machine.blobs
     return Insights(
         reader,
         services.registry,
-        blobs,
+        services.machine.blobs,
         dead_after=services.settings.dead_after_seconds,
         scales=services.observability.scales,
-        inventory=watched(blobs),
+        inventory=lambda: lines(forecasts()),
     )
 
 

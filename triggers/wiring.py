@@ -319,18 +319,21 @@ def web_app(host: str | None = None) -> Any:
     from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
     from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
     from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
+    from services.weather.tilecache.inventory import watched  # noqa: PLC0415 - nor for this
     from triggers.http.app import create_app  # noqa: PLC0415
     from triggers.http.health import scratch_disk  # noqa: PLC0415
     from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
     services = shared()
     given, machine = services.settings, services.machine
+    forecasts = watched(machine.blobs)
     keys = KeyRing(PostgresKeys(services.database), given.key_cache_seconds)
     dsn = given.database_url.get_secret_value()
     return create_app(
         WebServices(
             machine=machine,
-            insights=insights(services, PostgresReader(services.database)),
+            insights=insights(services, PostgresReader(services.database), forecasts),
+            forecasts=forecasts,
             blobs=machine.blobs,
             catalog=machine.catalog,
             access=access(given, keys, host),

@@ -14,7 +14,7 @@ from core.testing import run_job
 from core.views import InventoryLine
 from jobs.scan_source import ScanSource
 from services.weather.tilecache import records
-from services.weather.tilecache.inventory import watched
+from services.weather.tilecache.inventory import lines, watched
 from services.weather.tilecache.region import Region
 from tests.http.house import House, serving
 from tests.support.idle import idle_machine
@@ -98,7 +98,9 @@ def test_what_is_not_kept_is_said_so(
 
 
 def test_the_deep_status_has_a_line_per_run(house: House, blobs: MemoryBlobs) -> None:
-    insights = Insights(house.reader, house.registry, blobs, inventory=watched(blobs))
+    insights = Insights(
+        house.reader, house.registry, blobs, inventory=lambda: lines(watched(blobs)())
+    )
     (line,) = insights.deep().inventory
     assert line.model_dump() == {
         "model": "hrrr",
@@ -111,7 +113,9 @@ def test_the_deep_status_has_a_line_per_run(house: House, blobs: MemoryBlobs) ->
 
 def test_a_source_that_is_down_is_an_alert(house: House, blobs: MemoryBlobs) -> None:
     records.note_source(blobs, "hrrr", "no source could be read", NOW)
-    insights = Insights(house.reader, house.registry, blobs, inventory=watched(blobs))
+    insights = Insights(
+        house.reader, house.registry, blobs, inventory=lambda: lines(watched(blobs)())
+    )
     deep = insights.deep()
     records.note_source(blobs, "hrrr", "", NOW)
     assert deep.inventory[0].status == "source_down"

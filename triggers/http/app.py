@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
+from services.weather.tilecache.inventory import watched
 from triggers.http import (
     analysis,
     batches,
@@ -53,7 +54,6 @@ from triggers.http.roles import secured
 from triggers.http.services import Services
 from triggers.http.watched import Watched
 from triggers.pages import routers as pages
-from triggers.pages import stock
 from triggers.pages.faces import Faces
 from triggers.pages.page import genuine
 
@@ -135,7 +135,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.doorkeeper = doorkeeper
     app.state.checkup = health.checkup(services)
-    app.state.forecasts = stock.watch(services.blobs)
+    app.state.forecasts = services.forecasts or watched(services.blobs)
     app.state.upload_slots = uploads.slots()
     for router in [*ROUTERS, *_tiles(app, services)]:
         app.include_router(

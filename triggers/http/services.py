@@ -27,6 +27,7 @@ from core.task_logs import TaskLogs
 from core.templates import Templates
 from core.webhook_desk import WebhookDesk
 from services.storage.uploads import Rules
+from services.weather.tilecache.inventory import Inventory
 from triggers.http.access import Access
 from triggers.http.crowd import CrowdLimits
 
@@ -97,6 +98,8 @@ class Services:
     """Seconds between two looks of an event stream."""
     tiles: bool = True
     """Whether rasters are shown: what that takes is slow to import."""
+    forecasts: Callable[[], Inventory] | None = None
+    """What is kept of forecasts; looked up in `blobs` unless told otherwise."""
     tile_rasters: int = 24
     """How many rasters one picture may open."""
     task_logs: TaskLogs | None = None

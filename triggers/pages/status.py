@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from core.errors import CoreMachineError
 from core.reading import JobFilter
 from core.views import JobLine
-from services.weather.tilecache.inventory import RunStatus
+from services.weather.tilecache.inventory import Inventory, RunStatus
 from triggers.http.health import Checkup
 from triggers.pages import stock
 from triggers.pages.drawings import sparkline
@@ -51,8 +53,11 @@ def status(page: ThePage) -> Response:
 
 def _forecasts(page: Page) -> dict[str, Any]:
     """What is kept of the weather, and what is missing of it."""
-    watch: stock.Watch = page.request.app.state.forecasts
-    found = watch()
+    look: Callable[[], Inventory] = page.request.app.state.forecasts
+    try:
+        found = look()
+    except CoreMachineError:  # storage is away, which the page says
+        found = None
     matrices = stock.matrices(found) if found else []
     return {
         "kept": found,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from core.blobs import Blobs
-from core.errors import CoreMachineError
-from core.kept import Kept
-from services.weather.tilecache.inventory import SECONDS, HourState, Inventory, RunRow, inventory
+from services.weather.tilecache.inventory import HourState, Inventory, RunRow
 
 RUNS = 6
 """Columns of a matrix, the newest run first."""
@@ -64,22 +61,6 @@ class Matrix:
     region: str
     runs: list[datetime]
     models: dict[str, list[Cell | None]]
-
-
-Watch = Callable[[], Inventory | None]
-
-
-def watch(blobs: Blobs) -> Watch:
-    """The inventory, found anew when the last answer has become old; None while storage does not answer."""
-    kept: Kept[str, Inventory] = Kept(least=SECONDS)
-
-    def look() -> Inventory | None:
-        try:
-            return kept.get("all", lambda: inventory(blobs, datetime.now(UTC)))
-        except CoreMachineError:
-            return None
-
-    return look
 
 
 def matrices(found: Inventory) -> list[Matrix]:

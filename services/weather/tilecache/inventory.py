@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from core.blobs import BlobInfo, Blobs
-from core.kept import Kept
+from core.lookout import Lookout
 from core.views import InventoryLine
 from services.weather.derive import Variable
 from services.weather.models import MODELS, Model
@@ -151,10 +151,11 @@ def lines(found: Inventory) -> list[InventoryLine]:
     ]
 
 
-def watched(blobs: Blobs) -> Callable[[], list[InventoryLine]]:
-    """The lines, found anew when the last answer has become old."""
-    kept: Kept[str, list[InventoryLine]] = Kept(least=SECONDS)
-    return lambda: kept.get("all", lambda: lines(inventory(blobs, datetime.now(UTC))))
+def watched(blobs: Blobs) -> Lookout[Inventory]:
+    """The inventory, found anew when the last answer has become old."""
+    return Lookout(
+        lambda: inventory(blobs, datetime.now(UTC)), "the inventory of forecasts", SECONDS
+    )
 
 
 def _rows(have: Stock) -> Iterator[RunRow]:
