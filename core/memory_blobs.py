@@ -148,7 +148,7 @@ class MemoryBlobs:
         """Staged blobs are left out; a prefix that begins with _staged/ shows them."""
         if limit < 1:
             raise BadInput(f"A page of {limit} blobs holds nothing; ask for at least 1")
-        nameable(prefix)
+        nameable(prefix + (after or ""))
         with self._lock:
             if (zone, container) not in self._containers:
                 raise BlobNotFound(f"There is no container {container} in zone {zone}")

@@ -175,7 +175,7 @@ class AzureBlobs:
         """Staged blobs and half-made copies are left out; a prefix that begins with _staged/ shows the staged."""
         if limit < 1:
             raise BadInput(f"A page of {limit} blobs holds nothing; ask for at least 1")
-        nameable(prefix)
+        nameable(prefix + (after or ""))
         blobs, more = self._page(zone, container, prefix, after, limit)
         while more and not blobs:
             blobs, more = self._page(zone, container, prefix, more, limit)
@@ -192,7 +192,7 @@ class AzureBlobs:
         """Storage groups by the slash itself, so a folder of a million blobs costs one line."""
         if limit < 1:
             raise BadInput(f"A page of {limit} names holds nothing; ask for at least 1")
-        nameable(prefix)
+        nameable(prefix + (after or ""))
         with reported(f"container {container} in zone {zone}"):
             walked: Any = self._clients.container(zone, container).walk_blobs(
                 name_starts_with=prefix,

@@ -141,7 +141,7 @@ def test_five_hundred_jobs_and_a_crowd_that_polls_do_not_starve_the_machine(
     with harbour(CM_POOL_SIZE=POOL, CM_TILES=False, CM_LOG_LEVEL="WARNING", **limits) as fleet:
         fleet.start(queues="", options=["--port", str(port)])
         fleet.start(CM_LIGHT_SLOTS=1)
-        eventually(lambda: up(crowd), 30)
+        eventually(lambda: up(crowd), 60)
         alone = rate(fleet, submits(crowd, 1), JOBS)
         quiet = crowd.answers.copy()
         with crowd.watched(fleet):

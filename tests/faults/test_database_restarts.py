@@ -88,7 +88,7 @@ def rate(fleet: Fleet) -> int:
 
 def assert_recovers(fleet: Fleet, usual: int) -> None:
     began = time.monotonic()
-    eventually(lambda: rate(fleet) >= RECOVERED * usual, 10)
+    eventually(lambda: rate(fleet) >= RECOVERED * usual, 60)
     print(f"{usual} tasks/s before; that again after {time.monotonic() - began:.1f} s")
 
 

@@ -156,7 +156,7 @@ def test_what_a_killed_worker_leaves_on_the_disk_is_removed_by_the_next(
     worker.kill()
     (tmp_path / "go").touch()
     next_one = fleet.start(CM_SCRATCH=scratch)
-    eventually(lambda: not orphan.exists() and len(list(scratch.iterdir())) == 2, 20)
+    eventually(lambda: not orphan.exists() and len(list(scratch.iterdir())) == 2, 60)
     next_one.terminate()
     assert next_one.died() == 0
     assert list(scratch.iterdir()) == []
@@ -242,7 +242,7 @@ def test_a_worker_that_is_killed_takes_its_processes_along(fleet: Fleet, tmp_pat
     worker = fleet.start()
     pid = eventually(lambda: pid_in(tmp_path / "begun-1"))
     worker.kill()
-    eventually(lambda: not Path(f"/proc/{pid}").exists(), 10)
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), 60)
 
 
 def pid_in(file: Path) -> int:
@@ -270,7 +270,7 @@ def test_a_task_whose_job_was_cancelled_is_killed_when_it_does_not_listen(
     worker = fleet.start()
     pid = eventually(lambda: pid_in(tmp_path / "begun-1"))
     Control(fleet.machine).cancel(submission.run.job_id, by="test")
-    eventually(lambda: not Path(f"/proc/{pid}").exists(), 20)
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), 60)
     assert fleet.ended(fleet.submit(Many(tasks=1))).status == "completed"
     assert worker.alive
 

@@ -96,5 +96,5 @@ def test_a_batch_whose_sender_dies_is_finished_by_a_worker(
     for _ in range(2):
         fleet.start(queues="jobs", CM_SCHEDULE_SECONDS=0.05)
     left = "select count(*) from app.batch_jobs where outcome <> 'submitted'"
-    eventually(lambda: fleet.ask(left) == [(0,)], 30)
+    eventually(lambda: fleet.ask(left) == [(0,)], 60)
     assert fleet.ask("select count(*), count(distinct job_id) from app.runs") == [(JOBS, JOBS)]

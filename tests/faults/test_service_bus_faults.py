@@ -57,7 +57,7 @@ def test_unreliable_messages_run_every_task_once(
     assert bus_fleet.ended(run, timeout=60).result == job.expected
     bus.faults()
     # Late ones arrive after the end, and change nothing.
-    eventually(lambda: drained(bus), 20)
+    eventually(lambda: drained(bus), 60)
     assert bus_fleet.ask("select max(attempt), max(failures) from app.tasks") == [(1, 0)]
     assert violations(bus_fleet.dsn) == []
 
@@ -70,7 +70,7 @@ def test_jobs_are_taken_while_the_broker_refuses_messages(
     bus.faults(refuse=refusal)
     worker = bus_fleet.start()
     run = bus_fleet.submit(Relay())
-    eventually(lambda: "relay: Queue 'jobs'" in worker.told(200), 20)
+    eventually(lambda: "relay: Queue 'jobs'" in worker.told(200), 60)
     assert bus_fleet.ask("select from app.outbox")
     bus.faults()
     assert bus_fleet.ended(run).result == Relay().expected

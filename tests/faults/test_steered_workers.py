@@ -16,7 +16,7 @@ def running(fleet: Fleet, tmp_path: Path, *, polite: bool) -> tuple[Patience, in
     job = Patience(folder=str(tmp_path), polite=polite)
     run = fleet.submit(job)
     fleet.start()
-    eventually(lambda: (tmp_path / "begun-1").exists(), 20)
+    eventually(lambda: (tmp_path / "begun-1").exists(), 60)
     return job, run
 
 
@@ -32,7 +32,7 @@ def test_a_task_is_stopped_at_its_next_safe_point_by_a_cancel(fleet: Fleet, tmp_
     busy = Patience(folder=str(tmp_path / "second"), polite=True)
     (tmp_path / "second").mkdir()
     fleet.submit(busy)  # the slot that was taken is free again
-    eventually(lambda: (tmp_path / "second" / "begun-1").exists(), 20)
+    eventually(lambda: (tmp_path / "second" / "begun-1").exists(), 60)
     assert not (tmp_path / "ended-1").exists()
     assert worker.alive
     assert fleet.ended(run).status == "cancelled"
@@ -74,6 +74,6 @@ def test_a_phase_survives_a_cancel_and_a_resubmit(fleet: Fleet, tmp_path: Path) 
         lambda: fleet.ask("select value from app.checkpoints where run_id = %s", again.run), 20
     )
     assert value == 1
-    eventually(lambda: (tmp_path / "begun-1").exists(), 20)
+    eventually(lambda: (tmp_path / "begun-1").exists(), 60)
     (tmp_path / "go-1").touch()
     assert fleet.ended(again.run).result == [1, 1]

@@ -37,7 +37,7 @@ def test_what_a_killed_worker_has_logged_stays(
     """The lines of a task that runs are written down every few seconds; the next attempt's follow them."""
     run = fleet.submit(job(folder=str(tmp_path)))
     worker = fleet.start()
-    eventually(lambda: begun(fleet, run, 1), 20)
+    eventually(lambda: begun(fleet, run, 1), 60)
     worker.kill()
     (tmp_path / "go-2").touch()
     fleet.start()
@@ -109,7 +109,7 @@ def scraped(port: int) -> str:
 
 def serving(fleet: Fleet, port: int, **settings: object) -> Worker:
     worker = fleet.start(queues="", options=["--port", str(port)], CM_TILES=False, **settings)
-    eventually(lambda: ports.status_of(port, "/api/readyz") == 200, 30)
+    eventually(lambda: ports.status_of(port, "/api/readyz") == 200, 60)
     return worker
 
 
@@ -125,7 +125,7 @@ def test_spans_of_tasks_are_linked_to_the_request_that_began_them(
     (tmp_path / "go-1").touch()
     url = f"http://127.0.0.1:{port}/api/jobs/submit/scribbler"
     answer = httpx.post(url, json={"folder": str(tmp_path)}, headers=caller).json()
-    eventually(lambda: fleet.ask("select from app.runs where finished_at is not null"), 30)
+    eventually(lambda: fleet.ask("select from app.runs where finished_at is not null"), 60)
     for each in (worker, web):
         each.terminate()
         assert each.died() == 0

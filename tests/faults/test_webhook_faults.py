@@ -58,7 +58,7 @@ def test_workers_tell_of_every_event_once_or_more_and_under_one_name(
     for _ in range(3):
         fleet.start()
     fleet.ended(run)
-    eventually(lambda: statuses(fleet, webhook) == {"delivered"}, 20)
+    eventually(lambda: statuses(fleet, webhook) == {"delivered"}, 60)
     reader = standardwebhooks.Webhook(secret)
     told = {reader.verify(one.body, dict(one.headers))["data"]["event"] for one in target.asked}
     (last,) = fleet.ask("select max(number) from app.events")
@@ -81,7 +81,7 @@ def test_a_worker_that_dies_while_it_sends_is_followed_by_another(
     assert statuses(fleet, webhook) == {"sending"}
     end_leases(fleet)
     fleet.start()
-    eventually(lambda: statuses(fleet, webhook) == {"delivered"}, 20)
+    eventually(lambda: statuses(fleet, webhook) == {"delivered"}, 60)
     assert list(target.ids.values()) == [times]
 
 

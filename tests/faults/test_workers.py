@@ -291,7 +291,7 @@ def test_workers_whose_clocks_are_hours_apart_work_together(fleet: Fleet) -> Non
     """Fault 38: leases, delays and timeouts are told by the database's clock alone."""
     doomed = fleet.start(under=["faketime", "-f", "+1h"], FAKETIME_DONT_FAKE_MONOTONIC=1)
     fleet.start(under=["faketime", "-f", "-1h"], FAKETIME_DONT_FAKE_MONOTONIC=1)
-    eventually(lambda: fleet.ask("select count(*) from app.sessions") == [(2,)], 30)
+    eventually(lambda: fleet.ask("select count(*) from app.sessions") == [(2,)], 60)
     flawed, job = Poison(death="error"), Relay(legs=2_000)
     runs = fleet.submit(flawed), fleet.submit(job)
     eventually(lambda: fleet.ask("select from app.tasks where status = 'completed' and idx > 10"))

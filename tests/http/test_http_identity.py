@@ -494,6 +494,7 @@ def timed(times: list[float]) -> Iterator[None]:
     times.append(time.perf_counter() - began)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["key", "token"])
 def test_to_be_known_costs_little(office: Office, issuer: Issuer, kind: str) -> None:
     """Beside the same request where nobody is asked, turn by turn, so that a busy machine is busy for both."""

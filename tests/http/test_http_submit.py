@@ -229,7 +229,7 @@ def process_on(dsn: str, *crash: str) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.http.serve", dsn, str(port), *crash]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
         try:
-            eventually(lambda: is_alive(url), timeout=30)
+            eventually(lambda: is_alive(url), timeout=60)
             yield url
         finally:
             process.kill()

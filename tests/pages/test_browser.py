@@ -19,12 +19,12 @@ pytestmark = pytest.mark.skipif(
 
 
 def ended(house: House, job_id: str) -> str:
-    eventually(lambda: house.insights.job(job_id).status.is_final, 30)
+    eventually(lambda: house.insights.job(job_id).status.is_final, 60)
     return job_id
 
 
 def waiting(house: House, job_id: str) -> str:
-    eventually(lambda: any(gate.job_id == job_id for gate in house.insights.gates()), 30)
+    eventually(lambda: any(gate.job_id == job_id for gate in house.insights.gates()), 60)
     return job_id
 
 

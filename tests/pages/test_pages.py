@@ -83,7 +83,7 @@ def token_in(page: httpx.Response) -> str:
 
 def finished(house: House, job: Survey) -> str:
     job_id = house.submit(job)
-    eventually(lambda: house.insights.job(job_id).status.is_final, 30)
+    eventually(lambda: house.insights.job(job_id).status.is_final, 60)
     return job_id
 
 

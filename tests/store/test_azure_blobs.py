@@ -264,7 +264,7 @@ def test_a_link_ends(blobs, ref):
     blobs.write(ref, b"x")
     link = blobs.link(ref, timedelta(seconds=1))
 
-    eventually(lambda: requests.get(link, timeout=30).status_code == 403)
+    eventually(lambda: requests.get(link, timeout=60).status_code == 403)
 
 
 def test_only_a_link_to_write_writes(blobs, ref):

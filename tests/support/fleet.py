@@ -331,7 +331,7 @@ class Fleet:
 
     def swept(self, run: int) -> None:
         """Wait until nothing of an ended run is open any more."""
-        eventually(lambda: self.ask("select from app.runs where run_id = %s and swept", run), 20)
+        eventually(lambda: self.ask("select from app.runs where run_id = %s and swept", run), 60)
 
 
 class Tending:
