@@ -16,7 +16,7 @@ web = AsgiBridge(wiring.web_app)
 @app.function_name("http")
 @app.route("{*route}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 async def http(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Every request under /api, in the one process-wide web app."""
+    """Every request, pages and API, in the one process-wide web app."""
     return await web.serve(req, context)
 
 

@@ -72,6 +72,13 @@ def test_a_job_runs_through_http_outbox_messages_and_triggers(
     assert left == (0,)
 
 
+def test_pages_stand_at_the_root_of_the_functions_host_too(host: httpx.Client) -> None:
+    home = host.get("/", headers={"Accept": "text/html"})
+    assert (home.status_code, home.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert 'aria-current="page">Home' in home.text
+    assert host.get("/jobs", headers={"Accept": "text/html"}).status_code == 200
+
+
 def test_the_functions_host_answers_problems_like_every_other_host(host: httpx.Client) -> None:
     """R135: one envelope of errors."""
     answer = host.post("/api/jobs/submit/hello_wrld", json={})

@@ -107,8 +107,12 @@ def test_the_bundle_is_the_one_with_service_bus_5(host_json: dict[str, Any]) -> 
     assert bundle["version"] == "[4.*, 5.0.0)"
 
 
-def test_routes_stand_under_api(host_json: dict[str, Any]) -> None:
-    assert host_json["extensions"]["http"]["routePrefix"] == "api"
+def test_pages_stand_at_the_root_and_the_platform_shows_none_of_its_own(
+    host_json: dict[str, Any],
+) -> None:
+    assert host_json["extensions"]["http"]["routePrefix"] == ""
+    values = json.loads((ROOT / "local.settings.example.json").read_text())["Values"]
+    assert values["AzureWebJobsDisableHomepage"] == "true"
 
 
 def test_an_app_without_host_json_is_told_so(tmp_path: Path) -> None:
