@@ -36,7 +36,7 @@ class Dataset:
 
     @property
     def link(self) -> str:
-        return f"/api/stac/collections/{quote(self.collection, safe='')}/items/{quote(self.name, safe='')}"
+        return f"/catalog/{quote(self.collection, safe='')}/{quote(self.name, safe='')}"
 
 
 @router.get("/")
