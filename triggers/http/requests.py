@@ -99,9 +99,9 @@ def query_parameters(route: APIRoute, method: str) -> frozenset[str]:
     """Their names, as the document of this route alone tells them: the whole one takes a second to write."""
     key = (route.endpoint, route.path_format, method)
     if key not in _QUERIES:
-        document = get_openapi(title="one route", version="1", routes=[route])
-        operations = next(iter(document["paths"].values()), {})
-        told = operations.get(method.lower(), {}).get("parameters", ())
+        document: dict[str, Any] = get_openapi(title="one route", version="1", routes=[route])
+        operations: dict[str, Any] = document["paths"].get(route.path_format, {})
+        told: list[dict[str, Any]] = operations.get(method.lower(), {}).get("parameters", [])
         _QUERIES[key] = frozenset(each["name"] for each in told if each["in"] == "query")
     return _QUERIES[key]
 
