@@ -64,7 +64,7 @@ def test_a_method_that_is_not_there_is_told_with_those_that_are(
     assert answer.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/job", "/api/jobs/", "/api/jobs/status", "/x"])
+@pytest.mark.parametrize("path", ["/api", "/api/job", "/api/jobs/", "/api/jobs/status", "/x"])
 def test_an_address_where_nothing_answers_is_a_problem_too(
     common_client: httpx.Client, path: str
 ) -> None:

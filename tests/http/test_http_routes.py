@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -85,16 +86,24 @@ def test_every_route_is_reached_by_its_own_address(
 
 
 async def reached(app: WebApp, method: str, path: str) -> str:
-    """The route that answers."""
-    scopes = []
+    """The route that answers; a stream that never ends is left once it has begun."""
+    scopes, begun = [], asyncio.Event()
 
     async def noting(scope, receive, send) -> None:
+        async def beginning(message) -> None:
+            begun.set()
+            await send(message)
+
         scopes.append(scope)
-        await app(scope, receive, send)
+        await app(scope, receive, beginning)
 
     transport = httpx.ASGITransport(noting)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        await client.request(method, path)
+        request = asyncio.create_task(client.request(method, path))
+        await begun.wait()
+        request.cancel()
+        with suppress(asyncio.CancelledError):
+            await request
     return scopes[0]["route"].path_format
 
 
