@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
@@ -19,6 +20,39 @@ STEEP = 0.1
 COHERENT = 0.5
 """Of slopes: the length of their mean over the mean of their lengths. Below it there is no one uphill."""
 LONG = 1.05
+FEW = 9
+"""Cells: a fire of so few does not spread."""
+ROUND = 25
+"""Cells: a fire of so few has no direction that the raster could show."""
+TOWARDS = 0.5
+"""Cosine: a wind that blows up the slope more than along it."""
+STEADY = 5.0
+"""m/s; less does not decide on steep ground."""
+GALE = 10.0
+"""m/s; less may lose against a slope that rises into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The slope of what has burnt, as a rise to the east and to the north."""
+
+    mean: Array
+    steep: float
+
+    @classmethod
+    def of(cls, landscape: Landscape, burnt: Array) -> Ground:
+        east, north = landscape.rise_east[burnt], landscape.rise_north[burnt]
+        if not east.size:
+            return cls(np.zeros(2), 0.0)
+        return cls(np.array([east.mean(), north.mean()]), float(np.hypot(east, north).mean()))
+
+    @property
+    def length(self) -> float:
+        return float(np.hypot(*self.mean))
+
+    @property
+    def has_an_uphill(self) -> bool:
+        return self.steep >= STEEP and self.length >= COHERENT * self.steep
 
 
 class Check(StrEnum):
@@ -62,13 +96,15 @@ def findings(
     wind = _wind(fire, weather, last)
     moved = _middle(rows, columns) - began if rows.size else np.zeros(2)
     ignited = len({*zip(ignition.rows.tolist(), ignition.columns.tolist(), strict=True)})
-    spread_out = rows.size > max(9, ignited)
+    spread_out = rows.size > max(FEW, ignited)
+    directed = rows.size > max(ROUND, ignited)
+    ground = Ground.of(landscape, burnt)
     return [
         _not_empty(rows.size, ignited),
         _grows(fire, horizons, spread_out),
-        _downwind(moved, wind, spread_out),
-        _elongated(rows, columns, wind, spread_out and ignited < 10),
-        _upslope(moved, wind, landscape, burnt, spread_out),
+        _downwind(moved, wind, ground, directed),
+        _elongated(rows, columns, wind, directed and ignited < 10),
+        _upslope(moved, wind, ground, directed),
         _inside(burnt),
     ]
 
@@ -90,10 +126,16 @@ def _grows(fire: Spread, horizons: Sequence[float], spread_out: bool) -> Finding
     return _found(Check.GROWS, False, least, f"{told} ha: it stops growing")
 
 
-def _downwind(moved: Array, wind: Array, spread_out: bool) -> Finding:
+def _downwind(moved: Array, wind: Array, ground: Ground, directed: bool) -> Finding:
     speed = float(np.hypot(*wind))
-    if speed < BREEZE or not spread_out:
+    if not directed:
+        return _skipped(Check.DOWNWIND, "it hardly spreads")
+    if speed < BREEZE:
         return _skipped(Check.DOWNWIND, f"the mean wind is {speed:.1f} m/s")
+    if speed < STEADY and ground.steep >= STEEP:
+        return _skipped(Check.DOWNWIND, f"the mean wind is {speed:.1f} m/s, and the ground steep")
+    if speed < GALE and ground.has_an_uphill and float(wind @ ground.mean) < 0:
+        return _skipped(Check.DOWNWIND, "the ground rises against the wind")
     along = float(moved @ wind / speed)
     side = "downwind" if along > 0 else "against the wind"
     return _found(
@@ -111,19 +153,17 @@ def _elongated(rows: Array, columns: Array, wind: Array, applies: bool) -> Findi
     return _found(Check.ELONGATED, ratio >= LONG, ratio, f"it is {ratio:.2f} times as long as wide")
 
 
-def _upslope(
-    moved: Array, wind: Array, landscape: Landscape, burnt: Array, spread_out: bool
-) -> Finding:
-    east, north = landscape.rise_east[burnt], landscape.rise_north[burnt]
-    if not spread_out:
+def _upslope(moved: Array, wind: Array, ground: Ground, directed: bool) -> Finding:
+    if not directed:
         return _skipped(Check.UPSLOPE, "it hardly spreads")
-    mean, steep = np.array([east.mean(), north.mean()]), float(np.hypot(east, north).mean())
-    length = float(np.hypot(*mean))
-    if steep < STEEP or length < COHERENT * steep:
-        return _skipped(Check.UPSLOPE, f"the ground has no one slope; its mean is {steep:.2f}")
-    if float(np.hypot(*wind)) >= BREEZE and float(wind @ mean) < 0:
-        return _skipped(Check.UPSLOPE, "the wind blows down the slope")
-    along = float(moved @ mean / length)
+    if not ground.has_an_uphill:
+        return _skipped(
+            Check.UPSLOPE, f"the ground has no one slope; its mean is {ground.steep:.2f}"
+        )
+    speed, up = float(np.hypot(*wind)), ground.mean / ground.length
+    if speed >= BREEZE and float(wind @ up) < TOWARDS * speed:
+        return _skipped(Check.UPSLOPE, "the wind does not blow up the slope")
+    along = float(moved @ up)
     side = "up" if along > 0 else "down"
     return _found(
         Check.UPSLOPE, along > 0, along, f"its middle moves {abs(along):.1f} cells {side} the slope"

@@ -45,8 +45,8 @@ from tests.support.sources import NOW, Sources, running
 from triggers.local.sources import Fault
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
-BOX = (-106.0, 39.5, -104.5, 40.5)
-SPOT = (-105.25, 40.05)
+BOX = (-81.0, 39.5, -79.5, 40.5)
+SPOT = (-80.25, 40.05)
 
 
 @pytest.fixture
@@ -401,7 +401,7 @@ def test_a_region_that_nobody_scans_any_more_goes_with_its_tiles(sources: Source
 def test_a_region_keeps_its_box(sources: Sources) -> None:
     rounded(sources, scope(front(variables=("t2m",), hours=0)))
     with pytest.raises(BadInput, match="another name"):
-        fetch(sources, scope(front(bbox=(-105, 39, -104, 40))))
+        fetch(sources, scope(front(bbox=(-80, 39, -79, 40))))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from services.weather.sources import NotPublished, SourceFailed
 from tests.support.sources import NOW, Sources, running
 from triggers.local.sources import Fault
 
-PLACE = (-105.3, 40.0)  # it rains there
+PLACE = (-80.3, 40.0)  # it rains there
 WIND = (Variable.U10, Variable.V10)
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 FILES = r"noaa-hrrr.*grib2$"

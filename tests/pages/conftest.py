@@ -95,8 +95,9 @@ def client(url: str) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for a module's tests; no longer, for while it runs no test of the same process can use `asyncio.run`."""
     expect.set_options(timeout=30_000)
     with chromium() as browser:
         yield browser

@@ -58,7 +58,8 @@ def _temperature(x: Floats, y: Floats, t: float) -> Floats:
 
 
 def _dewpoint(x: Floats, y: Floats, t: float) -> Floats:
-    return _temperature(x, y, t) - 7 - 5 * np.sin(3 * x) * np.cos(2 * y)
+    """Dry enough for grass to burn at every hour."""
+    return _temperature(x, y, t) - 13 - 5 * np.sin(3 * x) * np.cos(2 * y)
 
 
 def _east(x: Floats, y: Floats, t: float) -> Floats:
@@ -70,7 +71,8 @@ def _north(x: Floats, y: Floats, t: float) -> Floats:
 
 
 def _rain(x: Floats, y: Floats) -> Floats:
-    return WET * np.maximum(0.0, np.sin(5 * x) * np.cos(3 * y))
+    """Where it rains it rains every hour, and elsewhere never: a fire there burns whatever the time of day."""
+    return WET * np.maximum(0.0, -np.cos(5 * x) * np.cos(3 * y))
 
 
 def _wetness(t: float) -> float:
