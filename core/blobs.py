@@ -15,7 +15,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from core.errors import BadInput
+from core.errors import BadInput, BlobNotFound
 
 CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9])*")
 UNNAMEABLE = re.compile(r"[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -112,6 +112,13 @@ def staged_name(ref: BlobRef, token: str) -> BlobRef:
     if len(path) > 1024 or len(quote(path)) > LONGEST_SOURCE:
         path = f"{STAGED}{token}/{hashlib.sha256(ref.encode()).hexdigest()}"
     return BlobRef.of(ref.zone, ref.container, path)
+
+
+def refuse_page(prefix: str, after: str | None, limit: int) -> None:
+    """Refuse what no page of a listing can answer, before storage is asked."""
+    if limit < 1:
+        raise BadInput(f"A page of {limit} names holds nothing; ask for at least 1")
+    nameable(prefix + (after or ""))
 
 
 class BlobInfo(BaseModel):
@@ -236,3 +243,11 @@ class Blobs(Protocol):
     def local(self, ref: BlobRef) -> AbstractContextManager[Path]:
         """The blob as a file on local disk, for libraries that need one; removed afterwards."""
         ...
+
+
+def is_there(blobs: Blobs, ref: BlobRef) -> bool:
+    try:
+        blobs.info(ref)
+    except BlobNotFound:
+        return False
+    return True

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from core.blobs import BlobRef, Blobs
+from core.blobs import BlobRef, Blobs, is_there
 from core.catalog import Catalog
-from core.errors import BadInput, BlobNotFound
+from core.errors import BadInput
 
 T = TypeVar("T")
 Report = Callable[[float, str], None]
@@ -100,10 +100,4 @@ class Context:
         return self.checkpoints.once(name, make, valid or self._still_there)
 
     def _still_there(self, kept: object) -> bool:
-        if not isinstance(kept, BlobRef):
-            return True
-        try:
-            self.blobs.info(kept)
-        except BlobNotFound:
-            return False
-        return True
+        return not isinstance(kept, BlobRef) or is_there(self.blobs, kept)

@@ -24,7 +24,7 @@ class UnknownJobType(CoreMachineError):
     code, status = "unknown_job_type", 404
 
 
-class UnknownProcess(CoreMachineError):
+class NothingThere(CoreMachineError):
     """No route answers at that address."""
 
     code, status = "not_found", 404

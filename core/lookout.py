@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from functools import partial
 from typing import Generic, TypeVar
 
 from core.errors import ServiceUnavailable
@@ -46,9 +47,9 @@ class Lookout(Generic[V]):
     def _take(self, look: Future[V]) -> None:
         try:
             found = self.find()
-        except BaseException as error:  # noqa: BLE001 - raised again where the answer is asked for
-            self._until = time.monotonic() + self.serves
-            look.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - raised again where the answer is asked for
+            tell = partial(look.set_exception, error)
         else:
-            self._until = time.monotonic() + self.serves
-            look.set_result(found)
+            tell = partial(look.set_result, found)
+        self._until = time.monotonic() + self.serves
+        tell()

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import quote
 
-from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Folder, Zone, nameable, staged_name
+from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Folder, Zone, refuse_page, staged_name
 from core.errors import BadInput, BlobChanged, BlobNotFound
 
 PIECE = 1024 * 1024
@@ -146,9 +146,7 @@ class MemoryBlobs:
         limit: int = 1000,
     ) -> BlobPage:
         """Staged blobs are left out; a prefix that begins with _staged/ shows them."""
-        if limit < 1:
-            raise BadInput(f"A page of {limit} blobs holds nothing; ask for at least 1")
-        nameable(prefix + (after or ""))
+        refuse_page(prefix, after, limit)
         with self._lock:
             if (zone, container) not in self._containers:
                 raise BlobNotFound(f"There is no container {container} in zone {zone}")
@@ -168,8 +166,7 @@ class MemoryBlobs:
         limit: int = 1000,
     ) -> Folder:
         """Staged blobs are left out, as in `list`."""
-        if limit < 1:
-            raise BadInput(f"A page of {limit} names holds nothing; ask for at least 1")
+        refuse_page(prefix, after, limit)
         listed = self.list(zone, container, prefix, None, sys.maxsize).blobs
         entries: dict[str, BlobInfo | None] = {}
         for info in listed:

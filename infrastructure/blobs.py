@@ -19,7 +19,7 @@ from typing import IO, Any
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobPrefix, BlobProperties, BlobSasPermissions
 
-from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Folder, Zone, nameable, staged_name
+from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Folder, Zone, refuse_page, staged_name
 from core.errors import BadInput, BlobNotFound, ServiceUnavailable
 from infrastructure.blob_clients import PIECE, Account, Clients, code_of, reported, status_of
 from infrastructure.blob_pieces import Pieces
@@ -173,9 +173,7 @@ class AzureBlobs:
         limit: int = 1000,
     ) -> BlobPage:
         """Staged blobs and half-made copies are left out; a prefix that begins with _staged/ shows the staged."""
-        if limit < 1:
-            raise BadInput(f"A page of {limit} blobs holds nothing; ask for at least 1")
-        nameable(prefix + (after or ""))
+        refuse_page(prefix, after, limit)
         blobs, more = self._page(zone, container, prefix, after, limit)
         while more and not blobs:
             blobs, more = self._page(zone, container, prefix, more, limit)
@@ -190,9 +188,7 @@ class AzureBlobs:
         limit: int = 1000,
     ) -> Folder:
         """Storage groups by the slash itself, so a folder of a million blobs costs one line."""
-        if limit < 1:
-            raise BadInput(f"A page of {limit} names holds nothing; ask for at least 1")
-        nameable(prefix + (after or ""))
+        refuse_page(prefix, after, limit)
         with reported(f"container {container} in zone {zone}"):
             walked: Any = self._clients.container(zone, container).walk_blobs(
                 name_starts_with=prefix,

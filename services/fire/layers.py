@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from core.blobs import BlobRef, Blobs, Zone
+from core.blobs import BlobRef, Blobs, Zone, is_there
 from core.context import Context
-from core.errors import BlobChanged, BlobNotFound
+from core.errors import BlobChanged
 from services.fire import arrays
 from services.fire.missing import PATIENT, needed
 from services.fire.rothermel import Array
@@ -47,7 +47,7 @@ class Rises(NamedTuple):
 def terrain_of(ctx: Context, spec: GridSpec) -> Layer:
     ref = _ref(spec, "terrain")
     layer = Layer(id=f"{spec.name}/terrain", source=TERRAIN, data=ref)
-    if _is_there(ctx.blobs, ref):
+    if is_there(ctx.blobs, ref):
         ctx.report(1.0, "terrain is at hand")
         return layer.model_copy(update={"cached": True})
     ctx.report(0.0, "downloading terrain")
@@ -62,7 +62,7 @@ def cover_of(ctx: Context, spec: GridSpec) -> Layer:
     """Without a map of the land, a later attempt goes on with none: what is assumed instead, the result tells."""
     ref = _ref(spec, "cover")
     layer = Layer(id=f"{spec.name}/cover", source=COVER, data=ref)
-    if _is_there(ctx.blobs, ref):
+    if is_there(ctx.blobs, ref):
         ctx.report(1.0, "land cover is at hand")
         return layer.model_copy(update={"cached": True})
     ctx.report(0.0, "downloading land cover")
@@ -89,14 +89,6 @@ def classes(blobs: Blobs, layer: Layer) -> Array | None:
 
 def _ref(spec: GridSpec, layer: str) -> BlobRef:
     return BlobRef.of(Zone.SILVER, CONTAINER, f"{spec.name}/{layer}.npz")
-
-
-def _is_there(blobs: Blobs, ref: BlobRef) -> bool:
-    try:
-        blobs.info(ref)
-    except BlobNotFound:
-        return False
-    return True
 
 
 def _keep(blobs: Blobs, ref: BlobRef, **layer: Array) -> None:

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from rasterio.io import MemoryFile
-from rasterio.shutil import copy as copy_raster
 
 from core.blobs import BlobRef, Blobs
 from services.fire import isochrones
 from services.fire.members import Added
 from services.fire.rothermel import Array
 from services.geo.gridspec import GridSpec
+from services.raster import made
 from services.raster.models import COG_TYPE
 
 GEOJSON = "application/geo+json"
@@ -37,13 +36,13 @@ class Map(NamedTuple):
 
 def of(added: Added, horizons: Sequence[int]) -> list[Map]:
     """Horizons are in hours."""
-    made, last = added.forecast, max(horizons)
-    arrival = {f"P{each}": made.arrival[each] for each in (50, 10, 90)}
-    flames = made.flame_length
+    forecast, last = added.forecast, max(horizons)
+    arrival = {f"P{each}": forecast.arrival[each] for each in (50, 10, 90)}
+    flames = forecast.flame_length
     longest = float(np.nanmax(flames, initial=1.0, where=np.isfinite(flames)))
     return [
         Map("arrival", "When half of the members have come", "minutes", arrival, (0, last * 60), "inferno_r"),
-        *(_probability(hours, made.probability[hours * 60.0]) for hours in sorted(horizons)),
+        *(_probability(hours, forecast.probability[hours * 60.0]) for hours in sorted(horizons)),
         Map("flame_length", "Mean length of flames", "m", {"flame_length": flames}, (0, round(longest, 1)), "ylorrd"),
         Map("intensity", "Intensity of the front, undisturbed member", "kW/m", {"intensity": added.plain.intensity}, (0, 10_000), "inferno"),
     ]  # fmt: skip
@@ -56,7 +55,9 @@ def _probability(hours: int, values: Array) -> Map:
 
 
 def store(blobs: Blobs, each: Map, spec: GridSpec, ref: BlobRef) -> None:
-    blobs.write(ref, cog(each, spec), content_type=COG_TYPE)
+    bands = {name: values.astype(np.float32) for name, values in each.bands.items()}
+    data = made.cog(spec, bands, title=each.title, unit=each.unit, nodata=float("nan"))
+    blobs.write(ref, data, content_type=COG_TYPE)
 
 
 def outlines(
@@ -76,33 +77,3 @@ def outlines(
 def _areas(features: Iterable[dict[str, Any]]) -> list[tuple[float, float]]:
     told = [each["properties"] for each in features]
     return sorted((each["hours"], each["area_ha"]) for each in told)
-
-
-def cog(each: Map, spec: GridSpec) -> bytes:
-    profile: dict[str, Any] = {
-        "driver": "GTiff",
-        "dtype": "float32",
-        "count": len(each.bands),
-        "height": spec.height,
-        "width": spec.width,
-        "crs": spec.crs,
-        "transform": spec.transform,
-        "nodata": float("nan"),
-    }
-    with MemoryFile() as plain, MemoryFile() as target:
-        with plain.open(**profile) as dataset:
-            dataset.update_tags(title=each.title, units=each.unit)
-            for number, (name, values) in enumerate(each.bands.items(), 1):
-                dataset.write(values.astype(np.float32), number)
-                dataset.set_band_description(number, name)
-        copy_raster(
-            plain.name,
-            target.name,
-            driver="COG",
-            compress="ZSTD",
-            level=1,
-            predictor="YES",
-            blocksize=512,
-            overview_resampling="AVERAGE",
-        )
-        return bytes(target.read())

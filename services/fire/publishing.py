@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -22,13 +22,11 @@ from services.fire.members import Added, Ran
 from services.fire.scene import Fuel, Scene
 from services.fire.site import Frozen
 from services.geo.gridspec import GridSpec
-from services.grids.item import PROJECTION
-from services.raster import place
-from services.raster.models import COG_TYPE
+from services.stac import gridded
 from services.stac.collection import collection as new_collection
+from services.stac.gridded import FORECAST
 
 CONTAINER = "fire-forecasts"
-FORECAST = "https://stac-extensions.github.io/forecast/v0.2.0/schema.json"
 RENDER = "https://stac-extensions.github.io/render/v2.0.0/schema.json"
 
 
@@ -140,46 +138,28 @@ def publish(catalog: Catalog, made: Made, drawn: Sequence[Map], spec: GridSpec) 
 
 def item(made: Made, drawn: Sequence[Map], spec: GridSpec) -> Document:
     """STAC 1.1, with the projection, forecast and render extensions."""
-    last = made.reference_time + timedelta(hours=max(made.horizons_hours))
-    code = (
-        {"proj:code": spec.crs}
-        if spec.crs.startswith("EPSG:")
-        else {"proj:code": None, "proj:wkt2": spec.wkt}
-    )
-    first = utc(made.reference_time)
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "stac_extensions": [PROJECTION, FORECAST, RENDER],
-        "id": made.item,
-        "collection": made.collection,
-        "geometry": place.outline(spec.bbox),
-        "bbox": list(spec.bbox),
-        "properties": {
-            "datetime": first,
-            "start_datetime": first,
-            "end_datetime": utc(last),
-            "created": utc(datetime.now(UTC).replace(microsecond=0)),
-            "forecast:reference_datetime": first,
-            **code,
-            "proj:shape": list(spec.shape),
-            "proj:transform": place.six(spec.transform),
-            "renders": {each.name: _render(each) for each in drawn},
-            "coremachine:horizons_hours": made.horizons_hours,
-            "coremachine:members": made.members,
-            "coremachine:ignition": made.ignition,
-            "coremachine:areas_ha": made.areas_ha,
-            "coremachine:terrain": made.terrain.id,
-            "coremachine:weather": made.weather.id,
-            "coremachine:weather_source": made.weather_source,
-            "coremachine:fuel": made.fuel.model_dump(mode="json"),
-            "coremachine:checks": [each.model_dump(mode="json") for each in made.checks],
-            "coremachine:checks_passed": made.checks_passed,
-            "coremachine:warnings": made.warnings,
-        },
-        "links": [{"rel": "collection", "type": "application/json", "href": "./collection.json"}],
-        "assets": {**{each.name: _asset(each, made.maps[each.name]) for each in drawn}, **_outlines(made)},
-    }  # fmt: skip
+    first, last = made.reference_time, max(made.horizons_hours)
+    properties = {
+        "datetime": utc(first),
+        "start_datetime": utc(first),
+        "end_datetime": utc(first + timedelta(hours=last)),
+        "forecast:reference_datetime": utc(first),
+        "renders": {each.name: _render(each) for each in drawn},
+        "coremachine:horizons_hours": made.horizons_hours,
+        "coremachine:members": made.members,
+        "coremachine:ignition": made.ignition,
+        "coremachine:areas_ha": made.areas_ha,
+        "coremachine:terrain": made.terrain.id,
+        "coremachine:weather": made.weather.id,
+        "coremachine:weather_source": made.weather_source,
+        "coremachine:fuel": made.fuel.model_dump(mode="json"),
+        "coremachine:checks": [each.model_dump(mode="json") for each in made.checks],
+        "coremachine:checks_passed": made.checks_passed,
+        "coremachine:warnings": made.warnings,
+    }
+    cogs = {each.name: gridded.cog(made.maps[each.name], each.title, each.unit) for each in drawn}
+    assets = {**cogs, **_outlines(made)}
+    return gridded.item(made.item, made.collection, spec, properties, assets, [FORECAST, RENDER])
 
 
 def _render(each: Map) -> Document:
@@ -190,16 +170,6 @@ def _render(each: Map) -> Document:
         "rescale": [list(each.rescale)],
         "colormap_name": each.colors,
         "resampling": "nearest",
-    }
-
-
-def _asset(each: Map, ref: BlobRef) -> Document:
-    return {
-        "href": str(ref),
-        "type": COG_TYPE,
-        "title": each.title,
-        "roles": ["data"],
-        "unit": each.unit,
     }
 
 

@@ -17,7 +17,7 @@ from zarr.abc.store import (
 )
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
-from core.blobs import BlobRef, Blobs
+from core.blobs import BlobRef, Blobs, is_there
 from core.errors import BadInput, BlobChanged, BlobNotFound
 from services.grids.listing import blobs_below
 from services.grids.references import Part, References
@@ -150,11 +150,7 @@ class BlobStore(_Store):
             return
 
     def _exists(self, key: str) -> bool:
-        try:
-            self.blobs.info(self.at(key))
-        except BlobNotFound:
-            return False
-        return True
+        return is_there(self.blobs, self.at(key))
 
     def _write(self, key: str, data: bytes, *, only_if_new: bool = False) -> None:
         kind = "application/json" if key.endswith(JSON) else "application/octet-stream"

@@ -27,10 +27,9 @@ def cog(
     overviews: str = NUMBERS,
 ) -> bytes:
     """One band per array, described by its name."""
-    values = np.stack(list(bands.values()))
     profile: dict[str, Any] = {
         "driver": "GTiff",
-        "dtype": values.dtype.name,
+        "dtype": np.result_type(*bands.values()).name,
         "count": len(bands),
         "height": spec.height,
         "width": spec.width,
@@ -40,9 +39,9 @@ def cog(
     }
     with MemoryFile() as plain, MemoryFile() as target:
         with plain.open(**profile) as dataset:
-            dataset.write(values)
             dataset.update_tags(title=title, units=unit)
-            for band, name in enumerate(bands, 1):
+            for band, (name, values) in enumerate(bands.items(), 1):
+                dataset.write(values, band)
                 dataset.set_band_description(band, name)
         with rasterio.Env(GDAL_NUM_THREADS="2"):
             copy_raster(

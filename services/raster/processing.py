@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from core.blobs import BlobRef, Blobs
+from core.blobs import BlobRef, is_there
 from core.catalog import Catalog
 from core.context import Context
-from core.errors import BadInput, BadResult, BlobNotFound, CollectionNotFound
+from core.errors import BadInput, BadResult, CollectionNotFound
 from services.raster import cog, tiers, tileset, tiling
 from services.raster.models import (
     Built,
@@ -93,7 +93,7 @@ def convert(ctx: Context, info: RasterInfo, asked: Asked, order: CogOrder) -> Bu
 
     def once(name: str, make: Callable[[], Cog]) -> Cog:
         kept = f"cog-{part}-{name}" if part else f"cog-{name}"
-        return ctx.once(kept, make, lambda made: _is_there(ctx.blobs, made.ref))
+        return ctx.once(kept, make, lambda made: is_there(ctx.blobs, made.ref))
 
     work = cog.Work(
         info=info,
@@ -144,11 +144,3 @@ def _named(info: RasterInfo, names: dict[str, str]) -> RasterInfo:
         for n, band in enumerate(info.bands, 1)
     ]
     return info.model_copy(update={"bands": bands})
-
-
-def _is_there(blobs: Blobs, ref: BlobRef) -> bool:
-    try:
-        blobs.info(ref)
-    except BlobNotFound:
-        return False
-    return True

@@ -9,8 +9,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from core.blobs import BlobInfo, BlobRef, Blobs
-from core.errors import BadInput, BlobNotFound
+from core.blobs import BlobInfo, BlobRef, Blobs, is_there
+from core.errors import BadInput
 from services.raster.models import Frozen
 from services.raster.processing import id_of
 from services.storage.models import Filter
@@ -84,7 +84,7 @@ def folder_of(path: str) -> str:
 
 def _there(blobs: Blobs, wanted: list[BlobRef]) -> list[BlobRef]:
     with ThreadPoolExecutor(AT_ONCE, "look-up") as threads:
-        found = list(threads.map(lambda ref: _exists(blobs, ref), wanted))
+        found = list(threads.map(lambda ref: is_there(blobs, ref), wanted))
     missing = [ref for ref, there in zip(wanted, found, strict=True) if not there]
     if missing:
         more = f" and {len(missing) - TOLD} more" if len(missing) > TOLD else ""
@@ -93,14 +93,6 @@ def _there(blobs: Blobs, wanted: list[BlobRef]) -> list[BlobRef]:
             "upload them, or leave them out"
         )
     return wanted
-
-
-def _exists(blobs: Blobs, ref: BlobRef) -> bool:
-    try:
-        blobs.info(ref)
-    except BlobNotFound:
-        return False
-    return True
 
 
 def _below(blobs: Blobs, prefix: BlobRef, extensions: list[str]) -> Iterator[BlobRef]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -11,18 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from pyproj import CRS
 
 from core.blobs import BlobRef, Blobs, Zone
 from core.catalog import Catalog, Document
-from core.extents import utc
 from services.geo.gridspec import GridSpec
-from services.raster import made, place
+from services.raster import made
 from services.raster.models import COG_TYPE
+from services.stac import gridded
 from services.stac.collection import collection as new_collection
 from services.terrain.patch import Terrain
 
-PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 CONTAINER = "terrain"
 PROVIDERS: list[Document] = [
     {
@@ -137,42 +134,19 @@ def publish(catalog: Catalog, made: Stored) -> Stored:
 
 def item(made: Stored) -> Document:
     """STAC 1.1, with the projection extension."""
-    spec = made.grid
-    known = spec.crs.startswith("EPSG:")
-    code = {"proj:code": spec.crs} if known else _plane(spec)
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "stac_extensions": [PROJECTION],
-        "id": made.item,
-        "collection": made.collection,
-        "geometry": place.outline(spec.bbox),
-        "bbox": list(spec.bbox),
-        "properties": {
-            "datetime": None,
-            "start_datetime": TAKEN[0],
-            "end_datetime": TAKEN[1],
-            "created": utc(datetime.now(UTC).replace(microsecond=0)),
-            "description": CREDIT,
-            **code,
-            "proj:shape": list(spec.shape),
-            "proj:transform": place.six(spec.transform),
-            "coremachine:source": made.source,
-            "coremachine:sea": made.sea,
-        },
-        "links": [{"rel": "collection", "type": "application/json", "href": "./collection.json"}],
-        "assets": {layer.value: _asset(layer, ref) for layer, ref in made.cogs.items()},
+    properties = {
+        "datetime": None,
+        "start_datetime": TAKEN[0],
+        "end_datetime": TAKEN[1],
+        "description": CREDIT,
+        "coremachine:source": made.source,
+        "coremachine:sea": made.sea,
     }
-
-
-def _plane(spec: GridSpec) -> Document:
-    return {"proj:code": None, "proj:wkt2": CRS.from_user_input(spec.crs).to_wkt()}
-
-
-def _asset(layer: Layer, ref: BlobRef) -> Document:
-    about = ABOUT[layer]
-    said = {"href": str(ref), "type": COG_TYPE, "title": about.title, "roles": ["data"]}
-    return {**said, "unit": about.unit}
+    cogs = {
+        layer.value: gridded.cog(ref, ABOUT[layer].title, ABOUT[layer].unit)
+        for layer, ref in made.cogs.items()
+    }
+    return gridded.item(made.item, made.collection, made.grid, properties, cogs)
 
 
 def _span(values: NDArray[Any]) -> Span:

@@ -48,7 +48,7 @@ class Atlas:
 
     def __init__(self, catalog: Catalog, blobs: Blobs, opener: Opener, most: int) -> None:
         self._catalog = catalog
-        self._opener = opener
+        self.opener = opener
         self._most = most
         self._indexes = Indexes(blobs)
         self._heads: Kept[str, Head] = Kept(REMEMBERED, SEARCHES)
@@ -92,14 +92,14 @@ class Atlas:
         if key == TILES:
             return partial(MosaicReader, self._tile_set(item))
         ref = shown_ref(item["assets"][key].get("href"), f"Asset {key!r}")
-        return partial(read_one, Cog(ref, self._opener))
+        return partial(read_one, Cog(ref, self.opener))
 
     def _tile_set(self, item: Document) -> TileSet:
         assets = item["assets"]
         overview = assets.get(OVERVIEW)
         return TileSet(
             index=self._indexes.get(shown_ref(assets[TILES].get("href"), f"Asset {TILES!r}")),
-            opener=self._opener,
+            opener=self.opener,
             overview=shown_ref(overview.get("href"), f"Asset {OVERVIEW!r}") if overview else None,
             most=self._most,
         )
@@ -111,7 +111,7 @@ class Atlas:
             query=query,
             head=head,
             bounds=self._bounds(query, head),
-            opener=self._opener,
+            opener=self.opener,
             most=self._most,
             rasters_of=partial(self._rasters_of, asset),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from hashlib import sha256
 
 import numpy as np
@@ -13,16 +12,15 @@ from core.catalog import Catalog, Document
 from core.errors import BadInput
 from core.extents import utc
 from services.geo.gridspec import GridSpec
-from services.grids.item import DATACUBE, PROJECTION, ZARR
-from services.raster import place
-from services.raster.models import COG_TYPE
+from services.grids.item import DATACUBE, ZARR
+from services.stac import gridded
 from services.stac.collection import collection as new_collection
+from services.stac.gridded import FORECAST
 from services.weather.derive import ABOUT, Variable
 from services.weather.models import Frozen
 from services.weather.patch import Patch
 from services.weather.plan import Plan
 
-FORECAST = "https://stac-extensions.github.io/forecast/v0.2.0/schema.json"
 CONTAINER = "weather"
 
 
@@ -105,38 +103,24 @@ def publish(catalog: Catalog, made: Stored) -> Stored:
 def item(made: Stored) -> Document:
     """STAC 1.1, with the datacube, zarr, projection and forecast extensions."""
     first, last = utc(made.times[0]), utc(made.times[-1])
-    spec = made.grid
-    code = (
-        {"proj:code": spec.crs}
-        if spec.crs.startswith("EPSG:")
-        else {"proj:code": None, "proj:wkt2": spec.wkt}
-    )
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "stac_extensions": [DATACUBE, PROJECTION, ZARR, FORECAST],
-        "id": made.item,
-        "collection": made.collection,
-        "geometry": place.outline(spec.bbox),
-        "bbox": list(spec.bbox),
-        "properties": {
-            "datetime": first,
-            "start_datetime": first,
-            "end_datetime": last,
-            "created": utc(datetime.now(UTC).replace(microsecond=0)),
-            "forecast:reference_datetime": utc(made.cycle),
-            **code,
-            "proj:shape": list(spec.shape),
-            "proj:transform": place.six(spec.transform),
-            "cube:dimensions": _dimensions(made),
-            "cube:variables": _variables(made),
-            "coremachine:source": made.model,
-            "coremachine:fallback": made.fallback,
-            "coremachine:warnings": made.warnings,
-        },
-        "links": [{"rel": "collection", "type": "application/json", "href": "./collection.json"}],
-        "assets": {"data": _zarr(made), **{v.value: _cog(v, ref) for v, ref in made.cogs.items()}},
+    properties = {
+        "datetime": first,
+        "start_datetime": first,
+        "end_datetime": last,
+        "forecast:reference_datetime": utc(made.cycle),
+        "cube:dimensions": _dimensions(made),
+        "cube:variables": _variables(made),
+        "coremachine:source": made.model,
+        "coremachine:fallback": made.fallback,
+        "coremachine:warnings": made.warnings,
     }
+    cogs = {
+        each.value: gridded.cog(ref, ABOUT[each].title, ABOUT[each].unit)
+        for each, ref in made.cogs.items()
+    }
+    assets = {"data": _zarr(made), **cogs}
+    more = [DATACUBE, ZARR, FORECAST]
+    return gridded.item(made.item, made.collection, made.grid, properties, assets, more)
 
 
 def _zarr(made: Stored) -> Document:
@@ -148,17 +132,6 @@ def _zarr(made: Stored) -> Document:
         "zarr:zarr_format": 3,
         "zarr:node_type": "group",
         "zarr:consolidated": True,
-    }
-
-
-def _cog(variable: Variable, ref: BlobRef) -> Document:
-    about = ABOUT[variable]
-    return {
-        "href": str(ref),
-        "type": COG_TYPE,
-        "title": about.title,
-        "roles": ["data"],
-        "unit": about.unit,
     }
 
 

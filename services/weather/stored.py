@@ -9,12 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import numpy as np
-import rasterio
 import zarr
 from numpy.typing import NDArray
 from pyproj import CRS
-from rasterio.io import MemoryFile
-from rasterio.shutil import copy as copy_raster
 from zarr.codecs import ZstdCodec
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
@@ -22,6 +19,7 @@ from zarr.storage import MemoryStore
 
 from core.blobs import BlobRef, Blobs
 from services.grids import opened
+from services.raster import made
 from services.raster.models import COG_TYPE
 from services.weather.derive import ABOUT, Variable
 from services.weather.patch import Patch
@@ -56,43 +54,13 @@ def zarr_store(blobs: Blobs, patch: Patch, root: BlobRef) -> None:
     _upload(blobs, head, root)
 
 
-def cog(blobs: Blobs, patch: Patch, variable: Variable, ref: BlobRef) -> int:
-    """One band per time, whose description is that time. Returns how large it is."""
-    data = cog_of(patch, variable)
+def cog(blobs: Blobs, patch: Patch, variable: Variable, ref: BlobRef) -> None:
+    """One band per time, whose description is that time."""
+    about = ABOUT[variable]
+    names = [f"{moment:%Y-%m-%dT%H:%MZ}" for moment in patch.plan.times]
+    bands = dict(zip(names, patch.variables[variable], strict=True))
+    data = made.cog(patch.spec, bands, title=about.title, unit=about.unit, nodata=float("nan"))
     blobs.write(ref, data, content_type=COG_TYPE)
-    return len(data)
-
-
-def cog_of(patch: Patch, variable: Variable) -> bytes:
-    values, spec, about = patch.variables[variable], patch.spec, ABOUT[variable]
-    profile: dict[str, Any] = {
-        "driver": "GTiff",
-        "dtype": "float32",
-        "count": values.shape[0],
-        "height": spec.height,
-        "width": spec.width,
-        "crs": spec.crs,
-        "transform": spec.transform,
-        "nodata": float("nan"),
-    }
-    with MemoryFile() as plain, MemoryFile() as target:
-        with plain.open(**profile) as dataset:
-            dataset.write(values)
-            dataset.update_tags(title=about.title, units=about.unit)
-            for band, moment in enumerate(patch.plan.times, 1):
-                dataset.set_band_description(band, f"{moment:%Y-%m-%dT%H:%MZ}")
-        with rasterio.Env(GDAL_NUM_THREADS="2"):
-            copy_raster(
-                plain.name,
-                target.name,
-                driver="COG",
-                compress="ZSTD",
-                level=1,
-                predictor="YES",
-                overview_resampling="AVERAGE",
-                blocksize=512,
-            )
-        return bytes(target.read())
 
 
 def _title(patch: Patch) -> dict[str, Any]:

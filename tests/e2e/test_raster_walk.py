@@ -123,6 +123,20 @@ def test_a_raster_in_tiles_and_a_collection_are_shown_from_the_real_catalog(
     assert names[0] == names[1]
     shown = values_of(host.get(f"/api/mosaics/searches/{names[0]}/point/{lon},{lat}"))
     assert shown == heights[1]
+    on_pages(host, found["features"][0])
+
+
+def on_pages(host: Host, item: dict[str, Any]) -> None:
+    """The same on the pages of the running system, where storage and catalog are real too."""
+    ref = item["assets"]["analysis"]["href"].partition("/api/storage/blob/")[2]
+    assert host.get(f"/storage/picture?ref={ref}").content.startswith(b"\x89PNG")
+    assert "/storage/picture" in host.get(f"/storage/blob?ref={ref}").text
+    assert f"/catalog/hills/{item['id']}" in host.get("/catalog?collection=hills").text
+    assert item["id"] in host.get(f"/catalog/hills/{item['id']}").text
+    wrong = host.get("/catalog?token=next:no-such-place")
+    assert wrong.status_code in {200, 422}, wrong.text
+    for page in ("/", "/status", "/jobs", "/storage", "/history", "/fire", "/submit"):
+        assert host.get(page).status_code == 200, page
 
 
 def test_a_worker_killed_in_the_middle_of_a_conversion_costs_nothing(

@@ -402,6 +402,8 @@ def test_names_that_no_listing_could_hold_are_refused_before_storage_is_asked(
     with pytest.raises(BadInput, match="no name of a blob may hold"):
         blobs.list(ref.zone, ref.container, after=f"maps{letter}")
     with pytest.raises(BadInput, match="no name of a blob may hold"):
+        blobs.folder(ref.zone, ref.container, after=f"maps{letter}")
+    with pytest.raises(BadInput, match="no name of a blob may hold"):
         BlobRef.of(ref.zone, ref.container, f"maps{letter}.tif")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from core.errors import ServiceUnavailable, UnknownProcess
+from core.errors import NothingThere, ServiceUnavailable
 from triggers.http.services import TheServices
 
 router = APIRouter(prefix="/api/interface", include_in_schema=False)
@@ -50,7 +50,7 @@ def asset(name: str, services: TheServices) -> FileResponse:
     if name in OWN:
         return FileResponse(OURS / name)
     if name not in PACKAGED:
-        raise UnknownProcess(f"There is no asset {name!r}.")
+        raise NothingThere(f"There is no asset {name!r}.")
     return FileResponse(_installed(services.static_folder, name))
 
 

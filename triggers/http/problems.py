@@ -18,7 +18,7 @@ from core.errors import (
     CoreMachineError,
     InvalidParameters,
     MalformedBody,
-    UnknownProcess,
+    NothingThere,
 )
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     match error.status_code:
         case 404:
-            known: CoreMachineError = UnknownProcess(_no_route(request))
+            known: CoreMachineError = NothingThere(_no_route(request))
         case 405:
             allowed = (error.headers or {}).get("Allow", "other methods")
             known = MethodNotAllowed(f"{request.url.path} takes {allowed}, not {request.method}.")

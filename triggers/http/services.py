@@ -26,6 +26,7 @@ from core.schedules import Schedules
 from core.task_logs import TaskLogs
 from core.templates import Templates
 from core.webhook_desk import WebhookDesk
+from services.grids.models import GridLimits
 from services.storage.uploads import Rules
 from services.weather.tilecache.inventory import Inventory
 from triggers.http.access import Access
@@ -33,7 +34,6 @@ from triggers.http.crowd import CrowdLimits
 
 if TYPE_CHECKING:
     from services.tiles.opener import Opener
-from services.grids.models import GridLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from core.errors import UnknownProcess
+from core.errors import NothingThere
 from triggers.http.docs import NotSetUp
 from triggers.http.services import TheServices
 
@@ -48,7 +48,7 @@ def version(folder: Path) -> str:
 def page_asset(version: str, name: str, services: TheServices) -> FileResponse:
     """One of them."""
     if name not in OWN and name not in PACKAGED:
-        raise UnknownProcess(f"There is no asset {name!r}.")
+        raise NothingThere(f"There is no asset {name!r}.")
     file = _file(services.static_folder, name)
     if not file.is_file():
         raise NotSetUp(f"{file} is missing; run make setup")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from core.blobs import BlobRef, Blobs, Folder, Prefix, Zone
-from core.errors import BlobNotFound, CoreMachineError, UnknownProcess
+from core.errors import BlobNotFound, CoreMachineError, NothingThere
 from services.storage.models import Container
 from services.storage.preview import preview
 from triggers.http.storage import MEANINGS
@@ -86,13 +86,11 @@ def blob(page: ThePage, ref: BlobRef) -> Response:
 @router.get("/picture")
 def picture(page: ThePage, ref: BlobRef) -> Response:
     """A small picture of a raster."""
-    services = page.services
-    if not services.tiles:
-        raise UnknownProcess("This host shows no rasters.")
-    from services.tiles.opener import Linked  # noqa: PLC0415 - takes seconds to import, and not every host shows rasters
-    from services.tiles.thumbnail import thumbnail  # noqa: PLC0415
+    if not page.services.tiles:
+        raise NothingThere("This host shows no rasters.")
+    from services.tiles.thumbnail import thumbnail  # noqa: PLC0415 - takes seconds to import, and not every host shows rasters
 
-    opener = services.rasters or Linked(services.blobs)
+    opener = page.request.app.state.atlas.opener
     return Response(thumbnail(opener, ref), media_type="image/png", headers=PICTURE)
 
 
