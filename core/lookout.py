@@ -14,12 +14,15 @@ from core.errors import ServiceUnavailable
 
 V = TypeVar("V")
 
+PATIENCE = 1.0
+"""Seconds."""
+
 
 class Lookout(Generic[V]):
     """An answer, or that there is none, serves for `serves` seconds. Who asks waits `patience` seconds at most."""
 
     def __init__(
-        self, find: Callable[[], V], what: str, serves: float, patience: float = 1.0
+        self, find: Callable[[], V], what: str, serves: float, patience: float | None = None
     ) -> None:
         self.find = find
         self.what = what
@@ -31,7 +34,7 @@ class Lookout(Generic[V]):
 
     def __call__(self) -> V:
         try:
-            return self._current().result(self.patience)
+            return self._current().result(PATIENCE if self.patience is None else self.patience)
         except NotYet:
             raise ServiceUnavailable(f"{self.what} has not answered yet; ask again") from None
 
