@@ -21,6 +21,15 @@ class Census:
     items: int
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What the files of one tier take, over all items that tell it (`coremachine:bytes`, by tier)."""
+
+    tier: str
+    items: int
+    bytes: int
+
+
 class Catalog(Protocol):
     """Collections and items. Every write is safe to repeat; assets name blobs as `zone/container/path`.
 
@@ -64,6 +73,9 @@ class Catalog(Protocol):
         ...
 
     def census(self) -> Census: ...
+    def holdings(self) -> list[Holding]:
+        """By tier. It reads every item: ask now and then."""
+        ...
 
 
 def checked(name: str, items: Iterable[Document]) -> list[Document]:

@@ -70,7 +70,7 @@ class Keeping:
     jobs: timedelta | None = None
     """Records of jobs that have ended; for ever when None. What jobs have stored is never touched."""
     details: timedelta = timedelta(days=30)
-    """Messages set aside, lines of logs, ticks of schedules, lists of batches."""
+    """Messages set aside, lines of logs, ticks of schedules, lists of batches, bytes by the hour."""
     audit: timedelta = timedelta(days=365)
     """Who changed what."""
     blobs: timedelta = timedelta(hours=24)

@@ -8,9 +8,9 @@ import json
 import re
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
-from core.catalog import Census, Document, checked
+from core.catalog import Census, Document, Holding, checked
 from core.errors import CollectionNotFound
 from core.extents import grow
 
@@ -78,6 +78,16 @@ class MemoryCatalog:
 
     def census(self) -> Census:
         return Census("memory", len(self._collections), len(self._items))
+
+    def holdings(self) -> list[Holding]:
+        sizes: dict[str, list[int]] = {}
+        for item in self._items.values():
+            told: object = item["properties"].get("coremachine:bytes")
+            by_tier = cast("Document", told) if isinstance(told, dict) else {}
+            for tier, size in by_tier.items():
+                if isinstance(size, int):
+                    sizes.setdefault(tier, []).append(size)
+        return [Holding(tier, len(each), sum(each)) for tier, each in sorted(sizes.items())]
 
 
 def _matches(item: Document, query: Document) -> bool:

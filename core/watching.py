@@ -11,6 +11,7 @@ from core.ports import Repairs
 from core.scribe import Scribe
 from core.states import JobStatus
 from core.tasks import Again, Asked, Completed, Ending, Failed, Released
+from core.traffic import Moved, Traffic
 from core.whereabouts import Line, Mark
 
 PLANNED = "planned"
@@ -109,6 +110,12 @@ class NoTracer:
     def close(self) -> None: ...
 
 
+class Flushed(Protocol):
+    """Collects in memory what is written down now and then."""
+
+    def flush(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """Who watches this process."""
@@ -118,6 +125,13 @@ class Watch:
     scribe: Scribe | None = None
     keep: Callable[[Mark, Line], None] | None = None
     """Takes what tasks log: the scribe's, or in a process of a heavy task what sends it to the worker."""
+    traffic: Traffic | None = None
+    moved: Callable[[str, Moved], None] | None = None
+    """Takes what a task of a job type moved, in the same way."""
+
+    @property
+    def books(self) -> tuple[Flushed, ...]:
+        return tuple(book for book in (self.scribe, self.traffic) if book is not None)
 
 
 def outcome_of(ending: Ending | None) -> str:

@@ -18,8 +18,8 @@ from core.machine import CoreMachine
 from core.patience import pause, persist
 from core.ports import Queue, Worker
 from core.queues import QueueName
-from core.scribe import Scribe
 from core.tasks import Claim, Failed, Outcome, Released, TaskKey
+from core.watching import Flushed
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ WAIT = 1.0
 SETTLED = 1.0
 """Seconds after which a claim that no slot has heard of is surely one whose answer was lost."""
 WRITTEN = 2.0
-"""How often the lines that running tasks log are written down."""
+"""How often is written down what running tasks log and move."""
 LEAVE = 2.0
 """Seconds that a slot has to give back the task whose process was killed, when the worker stops."""
 FLUSH_AFTER = 0.05
@@ -156,8 +156,8 @@ class WorkerProcess:
     def start(self) -> None:
         persist(lambda: self.machine.store.begin_session(self.worker), self.held.stopping)
         self._heart.start()
-        if (scribe := self.machine.watch.scribe) is not None:
-            self._spawn(lambda: self._write_lines(scribe), "scribe")
+        if books := self.machine.watch.books:
+            self._spawn(lambda: self._write_down(books), "scribe")
         for queue, count in self.slots.items():
             for n in range(count):
                 self._spawn(lambda queue=queue: self._serve(queue), f"{queue}-{n}")
@@ -251,11 +251,13 @@ class WorkerProcess:
                 log.warning("heartbeat missed: %s", error)
                 self._doubt.set()
 
-    def _write_lines(self, scribe: Scribe) -> None:
-        """A worker that is killed loses what its tasks logged since the last time."""
+    def _write_down(self, books: Sequence[Flushed]) -> None:
+        """A worker that is killed loses what its tasks logged and moved since the last time."""
         while not self.held.stopping.wait(WRITTEN):
-            scribe.flush()
-        scribe.flush()
+            for book in books:
+                book.flush()
+        for book in books:
+            book.flush()
 
     def audit(self) -> None:
         """Tell the store we live, and settle differences between what it and we think we hold."""

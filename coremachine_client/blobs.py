@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from coremachine_client.downloads import CHUNK, Download, refused_by_storage
 from coremachine_client.errors import NoBlobName
-from coremachine_client.models import Blob, Container, Link
+from coremachine_client.models import Blob, Container, Costs, Link
 from coremachine_client.transport import Transport
 from coremachine_client.uploads import Sending
 
@@ -95,6 +95,10 @@ class Blobs:
         """The containers of a zone, or of all."""
         found = self.transport.pages("/api/storage/containers", "containers", zone=zone)
         return [Container.model_validate(each) for each in found]
+
+    def costs(self) -> Costs:
+        """What keeping the catalog's rasters costs a month, tier by tier."""
+        return self.transport.get(Costs, "/api/storage/costs")
 
 
 def parts(ref: str) -> tuple[str, str, str]:

@@ -64,7 +64,7 @@ class Timeline(Answer):
 
 
 class HistorySlice(Answer):
-    """Jobs of one type that ended in one slice of time, and the tasks they had."""
+    """Jobs of one type that ended in one slice of time, the tasks they had, and what the type's tasks moved then."""
 
     begin: datetime
     job_type: str
@@ -72,6 +72,8 @@ class HistorySlice(Answer):
     failed: int = 0
     cancelled: int = 0
     tasks: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
 
 
 class TypeHistory(Answer):
@@ -81,6 +83,8 @@ class TypeHistory(Answer):
     jobs: int
     failed: int
     tasks: int
+    bytes_in: int = 0
+    bytes_out: int = 0
     p50: float | None = None
     p90: float | None = None
     p99: float | None = None

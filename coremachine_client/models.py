@@ -280,6 +280,26 @@ class Blob(Answer):
         return self.ref.split("/", 2)[-1]
 
 
+class TierCost(Answer):
+    """The files of one tier, over all items of the catalog."""
+
+    tier: str
+    items: int
+    bytes: int
+    price: float
+    """What a gigabyte costs to keep for a month."""
+    monthly_cost: float
+
+
+class Costs(Answer):
+    """What keeping the catalog's rasters costs a month."""
+
+    currency: str
+    tiers: list[TierCost] = []
+    bytes: int = 0
+    monthly_cost: float = 0.0
+
+
 class Container(Answer):
     """A container of a zone."""
 

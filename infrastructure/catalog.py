@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from pydantic_core import from_json
 from pypgstac.hydration import dehydrate, hydrate
 
-from core.catalog import Census, Document, checked, span, whole
+from core.catalog import Census, Document, Holding, checked, span, whole
 from core.errors import BadInput, CollectionNotFound
 from core.extents import grow
 from infrastructure.database import Database, first_line, sql
@@ -104,6 +104,9 @@ class PgstacCatalog:
 
     def census(self) -> Census:
         return Census(*self.database.fetch("catalog/take_census", {})[0])
+
+    def holdings(self) -> list[Holding]:
+        return [Holding(*row) for row in self.database.fetch("catalog/sum_tiers", {})]
 
     def _value(self, statement: str, values: Mapping[str, Any]) -> Any:
         return from_json(self.database.run(lambda conn: _text(conn, statement, values)))

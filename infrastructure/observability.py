@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.load import Scales
 from core.scribe import Scribe
+from core.traffic import Traffic
 from core.watching import NoTracer, Tracer, Watch
 from infrastructure.database import Database
 from infrastructure.gauges import LoadCollector, PoolCollector
@@ -14,6 +15,7 @@ from infrastructure.load import PostgresScales
 from infrastructure.metrics import PrometheusMeter
 from infrastructure.settings import Settings
 from infrastructure.task_logs import PostgresTaskLogs
+from infrastructure.traffic import PostgresTraffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ def observe(given: Settings, database: Database, pools: Mapping[str, Database]) 
     meter.add(LoadCollector(scales))
     meter.add(PoolCollector(pools))
     scribe = Scribe(logs)
-    watch = Watch(meter, _tracer(given), scribe, scribe.keep)
+    traffic = Traffic(PostgresTraffic(database))
+    watch = Watch(meter, _tracer(given), scribe, scribe.keep, traffic, traffic.add)
     return Observability(watch, meter, scales, logs)
 
 

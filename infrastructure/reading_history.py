@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from core.history import DurationRow, EndedRow, FailureReason
+from core.history import DurationRow, EndedRow, FailureReason, TrafficRow
 from core.states import JobStatus
 
 
@@ -24,6 +24,13 @@ class HistoryReading:
         return [
             EndedRow(datetime.fromtimestamp(begin, UTC), job_type, JobStatus(status), jobs, tasks)
             for begin, job_type, status, jobs, tasks in self._rows("insights/count_history", values)
+        ]
+
+    def traffic(self, seconds: float, slice_seconds: float) -> list[TrafficRow]:
+        values = {"seconds": seconds, "slice": slice_seconds}
+        return [
+            TrafficRow(datetime.fromtimestamp(begin, UTC), *told)
+            for begin, *told in self._rows("insights/count_traffic", values)
         ]
 
     def durations(self, seconds: float, limit: int) -> list[DurationRow]:

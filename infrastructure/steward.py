@@ -21,6 +21,7 @@ OLD = {
     "dead letters": ("maintenance/count_old_letters", "maintenance/prune_letters"),
     "log lines": ("maintenance/count_old_lines", "maintenance/prune_lines"),
     "schedule ticks": ("maintenance/count_old_ticks", "maintenance/prune_ticks"),
+    "bytes by the hour": ("maintenance/count_old_traffic", "maintenance/prune_traffic"),
     "batches": ("maintenance/count_old_batches", "maintenance/prune_batches"),
     AUDIT: ("maintenance/count_old_notes", "maintenance/prune_notes"),
 }

@@ -208,6 +208,8 @@ class TileSet(Frozen):
     tiles: int
     empty: int
     bytes: int
+    tier_bytes: dict[Tier, int] = {}
+    """The same by tier."""
     index: BlobRef
     """GeoJSON: which tile lies where, from which window of the source, in which blob."""
     mosaic: BlobRef
@@ -215,6 +217,8 @@ class TileSet(Frozen):
     overview: Cog
     """The whole image, small."""
     monthly_cost: float | None = None
+    tier_costs: dict[Tier, float] = {}
+    """The same by tier."""
 
 
 class Published(Frozen):

@@ -59,16 +59,27 @@ def assemble(
     )
     report(1.0, "stored")
     every = [cog for each in full for cog in each.cogs]
+    tiers = {tier: [cog for cog in every if cog.tier is tier] for tier in _tiers(every)}
     return TileSet(
         grid=output,
         tiles=len(full),
         empty=len(all_built) - len(full),
         bytes=sum(cog.size for cog in every),
+        tier_bytes={tier: sum(cog.size for cog in cogs) for tier, cogs in tiers.items()},
         index=index,
         mosaic=mosaic,
         overview=overview,
-        monthly_cost=round(sum(cog.monthly_cost or 0.0 for cog in every), 6),
+        monthly_cost=round(_cost(every), 6),
+        tier_costs={tier: round(_cost(cogs), 6) for tier, cogs in tiers.items()},
     )
+
+
+def _tiers(cogs: Sequence[Cog]) -> list[Tier]:
+    return [tier for tier in Tier if any(cog.tier is tier for cog in cogs)]
+
+
+def _cost(cogs: Sequence[Cog]) -> float:
+    return sum(cog.monthly_cost or 0.0 for cog in cogs)
 
 
 def shown(each: Built) -> Cog:

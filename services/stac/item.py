@@ -39,6 +39,7 @@ def item(
     more = {
         "processing:lineage": f"Cloud Optimized GeoTIFF made from {info.source}",
         "processing:software": {"GDAL": rasterio.__gdal_version__},
+        "coremachine:bytes": {cog.tier.value: cog.size for cog in cogs},
         **({"coremachine:monthly_cost": costs} if costs else {}),
         **({"renders": renders} if renders else {}),
         **(properties or {}),

@@ -26,8 +26,8 @@ def item_of_tiles(
         "processing:lineage": f"{tiles.tiles} tiles, each a Cloud Optimized GeoTIFF, cut from {info.source}",
         "coremachine:tile_count": tiles.tiles,
         "coremachine:empty_tiles": tiles.empty,
-        "coremachine:bytes": tiles.bytes,
-        "coremachine:monthly_cost": {"all": tiles.monthly_cost},
+        "coremachine:bytes": tiles.tier_bytes,
+        "coremachine:monthly_cost": tiles.tier_costs,
     }
     found = item(
         info,

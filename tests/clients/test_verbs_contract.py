@@ -199,6 +199,7 @@ WAYS: dict[str, tuple[Call, str]] = {
         lambda c: c.blobs.read("bronze/a/b.tif"),
         "blobs link bronze/a/b.tif",
     ),
+    "GET /api/storage/costs": (lambda c: c.blobs.costs(), "blobs costs"),
     "POST /api/storage/links": (
         lambda c: c.blobs.link("bronze/a/b.tif", write=True),
         "blobs link bronze/a/b.tif --write",

@@ -226,6 +226,8 @@ def test_a_heavy_task_has_everything_that_a_context_offers(harbour: Harbour, azu
         assert fleet.machine.blobs.read(BlobRef(f"{source}-copy")) == b"copied"
         assert fleet.ask("select progress, note from app.tasks") == [(1.0, "all but done")]
         assert "a word from the task" in worker.told()
+        moved = "select job_type, sum(bytes_in), sum(bytes_out) from app.traffic group by 1"
+        eventually(lambda: fleet.ask(moved) == [("whole", len(b"content"), len(b"copied"))])
 
 
 def test_one_warm_process_runs_many_tasks_and_is_replaced_now_and_then(fleet: Fleet) -> None:

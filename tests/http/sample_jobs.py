@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core import Context, JobBase, Results, Retry, fan_in, fan_out, keep_going, single
+from core import BlobRef, Context, JobBase, Results, Retry, fan_in, fan_out, keep_going, single
 
 
 class Square(BaseModel):
@@ -71,6 +71,20 @@ class Relay(JobBase):
         return sum(numbers)
 
 
+class Copying(JobBase):
+    """Copies a blob, and fails after that if it is told to."""
+
+    source: BlobRef
+    fails: bool = False
+
+    @single(retry=Retry(attempts=1))
+    def copy(self, ctx: Context) -> BlobRef:
+        made = ctx.blobs.write(BlobRef(f"{self.source}-copy"), ctx.blobs.read(self.source))
+        if self.fails:
+            raise ValueError("told to fail")
+        return made.ref
+
+
 class Failing(JobBase):
     """Fails at once."""
 
@@ -131,4 +145,4 @@ class Explosive(JobBase):
         raise RuntimeError("select * from app.jobs on db.internal:5432 at /work/secret.py")
 
 
-JOBS = (Squares, Choosy, Relay, Failing, Long, Ticking)
+JOBS = (Squares, Choosy, Copying, Relay, Failing, Long, Ticking)

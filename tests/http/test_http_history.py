@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from core.blobs import BlobRef
 from tests.http.house import House
-from tests.http.sample_jobs import Failing, Relay, Squares
+from tests.http.sample_jobs import Copying, Failing, Relay, Squares
 
 
 def aged(house: House, job_id: str, hours: float) -> None:
@@ -61,6 +62,28 @@ def test_each_span_shows_what_ended_within_it(house: House, client: httpx.Client
         length = datetime.fromisoformat(told["end"]) - datetime.fromisoformat(told["begin"])
         assert length.days == int({"24h": "1"}.get(span, span.rstrip("d")))
     assert client.get("/api/history", params={"span": "1y"}).status_code == 422
+
+
+def test_bytes_count_in_the_hour_in_which_they_moved(house: House, client: httpx.Client) -> None:
+    """Also those of a task that fails: they have moved."""
+    traffic = house.observability.watch.traffic
+    assert traffic is not None
+    source = BlobRef("bronze/rivers/nile.bin")
+    house.blobs.write(source, b"x" * 1_000)
+    house.finish(Copying(source=source))
+    traffic.flush()
+    house.finish(Copying(source=source, fails=True))
+    traffic.flush()
+    with house.database.transaction() as conn:
+        conn.execute("update app.traffic set hour = hour - interval '3 h'")
+    other = house.blobs.write(BlobRef("bronze/rivers/po.bin"), b"y" * 500).ref
+    house.finish(Copying(source=other))
+    traffic.flush()
+    told = client.get("/api/history").json()
+    moved = [(each["bytes_in"], each["bytes_out"]) for each in told["slices"] if each["bytes_in"]]
+    assert moved == [(2_000, 2_000), (500, 500)]
+    (by_type,) = told["types"]
+    assert (by_type["jobs"], by_type["bytes_in"], by_type["bytes_out"]) == (3, 2_500, 2_500)
 
 
 def test_reasons_that_differ_in_numbers_are_one_and_the_most_frequent_comes_first(

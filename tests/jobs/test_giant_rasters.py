@@ -254,6 +254,8 @@ def test_the_index_names_every_tile_with_its_place_and_bytes():
     west = min(f["bbox"][0] for f in index["features"])
     assert west == pytest.approx(run.result.info.grid.bounds_lonlat[0])
     assert tiles.bytes == sum(c.size for b in built.values() for c in b.cogs)
+    assert sum(tiles.tier_bytes.values()) == tiles.bytes
+    assert sum(tiles.tier_costs.values()) == pytest.approx(tiles.monthly_cost)
 
 
 def test_the_mosaic_is_valid_and_every_tile_is_in_it():

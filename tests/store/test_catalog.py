@@ -50,6 +50,16 @@ def test_what_is_read_is_what_was_added(catalog: Catalog) -> None:
     assert catalog.search({"ids": ["a"]})["features"] == [added]
 
 
+def test_what_items_tell_of_their_size_adds_up_by_tier(catalog: Catalog) -> None:
+    """R49: any size; what somebody else wrote under that name, or not at all, does not count."""
+    sizes = {"analysis": 5 * 1024**4, "archive": 7}
+    told = [sizes, {"analysis": 3}, 12, "much", {"analysis": "much", "other": 1}, [1]]
+    named = [item(f"i-{n}", **{"coremachine:bytes": each}) for n, each in enumerate(told)]
+    catalog.add(collection(), [*named, item("silent")])
+    found = [(each.tier, each.items, each.bytes) for each in catalog.holdings()]
+    assert found == [("analysis", 2, 5 * 1024**4 + 3), ("archive", 1, 7), ("other", 1, 1)]
+
+
 def test_only_the_fields_that_were_asked_for_are_given(pgstac: PgstacCatalog) -> None:
     pgstac.add(collection(item_assets={"analysis": {"roles": ["data"]}}), [item("a", gsd=3)])
     (found,) = pgstac.search({"fields": {"include": ["id", "properties.gsd"]}})["features"]

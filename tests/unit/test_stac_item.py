@@ -80,6 +80,8 @@ def test_each_tier_is_an_asset_and_the_best_is_the_data():
         "archive": ["archive"],
     }
     assert found["properties"]["coremachine:monthly_cost"].keys() == roles.keys()
+    sizes = {name: asset["file:size"] for name, asset in found["assets"].items()}
+    assert found["properties"]["coremachine:bytes"] == sizes
     assert set(roles) == set(ITEM_ASSETS)
 
 
@@ -256,7 +258,7 @@ def test_the_alpha_band_that_reprojection_adds_is_listed():
 
 
 GOLDEN = Path(__file__).with_name("golden_item.json")
-CHANGING = ("created", "processing:software", "coremachine:source_etag")
+CHANGING = ("created", "processing:software", "coremachine:source_etag", "coremachine:bytes")
 
 
 def test_an_item_stays_the_same_whatever_libraries_are_upgraded():

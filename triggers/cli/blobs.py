@@ -14,7 +14,7 @@ import typer
 
 from triggers.cli.command import command
 from triggers.cli.session import Session
-from triggers.cli.tables import Column, facts, size
+from triggers.cli.tables import Column, facts, rows_of, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -29,6 +29,15 @@ BLOBS = (
 CONTAINERS = (
     Column("container", lambda each: f"{each.zone}/{each.container}"),
     Column("as jobs take it", lambda each: each.name),
+)
+
+
+COSTS = (
+    Column("tier", lambda each: each.tier),
+    Column("items", lambda each: each.items, right=True),
+    Column("size", lambda each: size(each.bytes), right=True),
+    Column("a GB costs", lambda each: each.price, right=True),
+    Column("a month", lambda each: f"{each.monthly_cost:,.2f}", right=True),
 )
 
 
@@ -149,6 +158,15 @@ def link(
     """
     made = session.client.blobs.link(ref, write=write, overwrite=overwrite)
     session.answer(made, made.url)
+
+
+@command(app)
+def costs(session: Session) -> None:
+    """Show what keeping the catalog's rasters costs a month, tier by tier."""
+    found = session.client.blobs.costs()
+    total = f"{found.monthly_cost:,.2f} {found.currency} a month for {size(found.bytes)}"
+    lines = [*rows_of(found.tiers, COSTS), "", total] if found.tiers else [total]
+    session.answer(found, lambda: typer.echo("\n".join(lines)))
 
 
 class _Note:

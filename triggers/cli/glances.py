@@ -9,7 +9,7 @@ import typer
 from triggers.cli.command import command
 from triggers.cli.reading import PANEL, JobId
 from triggers.cli.session import Session
-from triggers.cli.tables import Column, age, facts, rows_of, short
+from triggers.cli.tables import Column, age, facts, rows_of, short, size
 from triggers.cli.tables import span as lasting
 
 GATES = (
@@ -30,6 +30,8 @@ TYPES = (
     Column("jobs", lambda each: each.jobs, right=True),
     Column("failed", lambda each: each.failed, right=True),
     Column("tasks", lambda each: each.tasks, right=True),
+    Column("read", lambda each: size(each.bytes_in) if each.bytes_in else "", right=True),
+    Column("stored", lambda each: size(each.bytes_out) if each.bytes_out else "", right=True),
     Column("half took", lambda each: "" if each.p50 is None else lasting(each.p50), right=True),
     Column("90 % took", lambda each: "" if each.p90 is None else lasting(each.p90), right=True),
 )
@@ -59,7 +61,7 @@ def history(
     session: Session,
     span: Annotated[str, typer.Argument(help="How far back: 24h, 7d or 30d.")] = "24h",
 ) -> None:
-    """Show how it went over 24h, 7d or 30d: jobs by type, how long they took, why tasks failed.
+    """Show how it went over 24h, 7d or 30d: jobs by type, what they moved, how long they took, why tasks failed.
 
     With --json it is told slice by slice of time.
     """

@@ -18,7 +18,7 @@ from core.tasks import Claim
 from core.watching import Watch
 from triggers import logs, wiring
 from triggers.heavy import system
-from triggers.heavy.messages import Begin, Ended, Gone, Logged, Ready, Renewed, Run, Stop
+from triggers.heavy.messages import Begin, Carried, Ended, Gone, Logged, Ready, Renewed, Run, Stop
 from triggers.memory import few_arenas
 
 CRASH = "crash.txt"
@@ -43,8 +43,11 @@ def serve(line: Connection) -> None:
     _settle_in(begin)
     held, claims, voice = Held(), SimpleQueue[Claim](), Voice(line)
     given = begin.settings.model_copy(update={"scratch": begin.scratch})
-    # The worker measures and traces the task, and keeps what it logs: this process may die at any time.
-    watch = Watch(keep=lambda mark, line: voice.say(Logged(line)))
+    # The worker measures and traces the task, and keeps what it logs and moves: this process may die at any time.
+    watch = Watch(
+        keep=lambda mark, line: voice.say(Logged(line)),
+        moved=lambda job_type, moved: voice.say(Carried(moved)),
+    )
     machine = wiring.task_machine(given, watch)
     executor = Executor(machine, begin.session, held, renewed=lambda claim: voice.say(Renewed()))
     listener = threading.Thread(target=_listen, args=(line, held, claims), name="line", daemon=True)

@@ -23,9 +23,10 @@ from core.errors import (
 from core.executor import Executor, described, ending_of
 from core.stages import AnyStage, Retry
 from core.tasks import Again, Claim, Ending, Failed, Released
+from core.traffic import Moved
 from core.whereabouts import Line, current_task
 from triggers import wiring
-from triggers.heavy.messages import Begin, Ended, Logged, Renewed, Run
+from triggers.heavy.messages import Begin, Carried, Ended, Logged, Renewed, Run
 from triggers.heavy.nursery import Nursery
 from triggers.heavy.process import TaskProcess
 from triggers.heavy.scratch import Scratch, is_full
@@ -98,6 +99,8 @@ class HeavyExecutor:
                         return ending
                     case Renewed():
                         watch.renew()
+                    case Carried(moved):
+                        self._moved(moved)
                     case Logged(line):
                         _keep(line)
                         watch.look()  # or a task that talks without end would never be looked at
@@ -109,6 +112,11 @@ class HeavyExecutor:
                 error = watch.understood(error)
             error.add_note(process.trace())
             raise error from None
+
+    def _moved(self, moved: Moved) -> None:
+        mark, tell = current_task(), self.inner.watch.moved
+        if mark is not None and tell is not None:
+            tell(mark.job_type, moved)
 
     def _ended_by(self, error: CoreMachineError, retry: Retry, claim: Claim) -> Ending:
         if self._stopped:

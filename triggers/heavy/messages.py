@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 from core.tasks import Claim, Ending, TaskKey
+from core.traffic import Moved
 from core.whereabouts import Line
 from triggers import wiring
 
@@ -59,6 +60,13 @@ class Logged:
     """The task wrote a line to its log."""
 
     line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What the task moved."""
+
+    moved: Moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
+from services.raster.costs import watched as holdings
 from services.weather.tilecache.inventory import watched
 from triggers.http import (
     analysis,
     batches,
     control,
+    costs,
     dbadmin,
     dead_letters,
     docs,
@@ -82,6 +84,7 @@ ROUTERS = (
     legacy.router,
     uploads.router,
     links.router,
+    costs.router,
     storage.router,
     analysis.router,
     stac_tools.router,
@@ -135,6 +138,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.doorkeeper = doorkeeper
     app.state.checkup = health.checkup(services)
+    app.state.holdings = holdings(services.catalog)
     app.state.forecasts = services.forecasts or watched(services.blobs)
     app.state.upload_slots = uploads.slots()
     for router in [*ROUTERS, *_tiles(app, services)]:

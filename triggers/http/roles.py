@@ -213,6 +213,7 @@ DELETE  /api/storage/uploads/{upload_id}                            submitter   
 GET     /api/storage/blob/{zone}/{container}/{path}                 reader
 HEAD    /api/storage/blob/{zone}/{container}/{path}                 reader
 POST    /api/storage/links                                          submitter   link_given
+GET     /api/storage/costs                                          reader
 GET     /api/storage/zones                                          reader
 GET     /api/storage/containers                                     reader
 GET     /api/storage/{zone}/{container}/blobs                       reader

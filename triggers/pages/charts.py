@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 from core.history import History, HistorySlice
 
@@ -47,25 +48,33 @@ class Chart:
     columns: list[Column]
 
 
-def chart(told: History, *, tasks: bool) -> Chart:
-    """All types together: jobs by how they ended, or the tasks they had."""
-    return _chart(told, told.slices, WIDTH, HEIGHT, tasks=tasks)
+class Shown(Enum):
+    """What a chart counts: for each of its kinds, what it takes of a slice. The first lies at the bottom."""
+
+    JOBS = {"ok": "completed", "idle": "cancelled", "bad": "failed"}
+    TASKS = {"ok": "tasks"}
+    BYTES = {"in": "bytes_in", "out": "bytes_out"}
+
+
+def chart(told: History, shown: Shown) -> Chart:
+    """All types together."""
+    return _chart(told, told.slices, WIDTH, HEIGHT, shown)
 
 
 def strip(told: History, job_type: str) -> Chart:
     """The same for one type, small enough for a row of a table."""
     mine = [each for each in told.slices if each.job_type == job_type]
-    return _chart(told, mine, STRIP_WIDTH, STRIP_HEIGHT, tasks=False)
+    return _chart(told, mine, STRIP_WIDTH, STRIP_HEIGHT, Shown.JOBS)
 
 
 def _chart(
-    told: History, slices: Sequence[HistorySlice], width: int, height: int, *, tasks: bool
+    told: History, slices: Sequence[HistorySlice], width: int, height: int, shown: Shown
 ) -> Chart:
     by_time: dict[datetime, list[HistorySlice]] = {}
     for each in slices:
         by_time.setdefault(each.begin, []).append(each)
     times = _times(told)
-    counts = [_counts(by_time.get(begin, []), tasks=tasks) for begin in times]
+    counts = [_counts(by_time.get(begin, []), shown) for begin in times]
     most = max((sum(each.values()) for each in counts), default=0)
     step = width / len(times)
     columns = [
@@ -91,18 +100,12 @@ def _times(told: History) -> list[datetime]:
     return [begin + n * each for n in range(int((told.end - begin) / each) + 1)]
 
 
-def _counts(slices: Sequence[HistorySlice], *, tasks: bool) -> dict[str, int]:
-    if tasks:
-        return {"ok": sum(each.tasks for each in slices)}
-    return {
-        "ok": sum(each.completed for each in slices),
-        "idle": sum(each.cancelled for each in slices),
-        "bad": sum(each.failed for each in slices),
-    }
+def _counts(slices: Sequence[HistorySlice], shown: Shown) -> dict[str, int]:
+    return {kind: sum(getattr(each, name) for each in slices) for kind, name in shown.value.items()}
 
 
 def _parts(counts: dict[str, int], most: int, height: int) -> list[Part]:
-    """From the ground up: what went well, what was cancelled, what failed. What is there can be seen."""
+    """From the ground up. What is there can be seen."""
     parts: list[Part] = []
     ground = float(height)
     for kind, number in counts.items():

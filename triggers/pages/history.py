@@ -8,16 +8,21 @@ import io
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from core.errors import CoreMachineError
 from core.history import History, Span
+from services.raster.costs import Costs
+from triggers.http.costs import costs_of
 from triggers.http.history import Back
-from triggers.pages.charts import chart, strip
-from triggers.pages.page import ThePage
+from triggers.pages.charts import Shown, chart, strip
+from triggers.pages.page import Page, ThePage
 
 router = APIRouter(prefix="/history", include_in_schema=False)
 
 SPANS = {Span.DAY: "24 hours", Span.WEEK: "7 days", Span.MONTH: "30 days"}
 EACH = {Span.DAY: "hour", Span.WEEK: "six hours", Span.MONTH: "day"}
-COLUMNS = ("begin", "job_type", "completed", "failed", "cancelled", "tasks")
+COLUMNS = (
+    "begin", "job_type", "completed", "failed", "cancelled", "tasks", "bytes_in", "bytes_out",
+)  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is a formula to spreadsheets."""
 
@@ -32,10 +37,19 @@ def history(page: ThePage, span: Back = Span.DAY) -> Response:
         spans=SPANS,
         each=EACH[span],
         history=told,
-        jobs=chart(told, tasks=False),
-        tasks=chart(told, tasks=True),
+        jobs=chart(told, Shown.JOBS),
+        tasks=chart(told, Shown.TASKS),
+        bytes=chart(told, Shown.BYTES),
+        costs=_costs(page),
         strips={each.job_type: strip(told, each.job_type) for each in told.types},
     )
+
+
+def _costs(page: Page) -> Costs | None:
+    try:
+        return costs_of(page.request)
+    except CoreMachineError:  # the catalog is away, which the page says
+        return None
 
 
 @router.get("/numbers.csv")
