@@ -6,6 +6,7 @@ import argparse
 import http.client
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg
@@ -103,13 +104,13 @@ def page_rows(made: Rig, filling: Filling) -> list[Row]:
 def measured(made: Rig, filling: Filling, storage: str) -> list[Row]:
     port = ports.free()
     made.worker(port=port, AZURE_STORAGE_CONNECTION_STRING=storage)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    eventually(lambda: answers(connection), 60)
     job_id = made.rows(f"select {WIDE}")[0][0]
     rows: list[Row] = []
-    for name, address in pages(job_id).items():
-        first, *times = asked(connection, address, filling.requests)
-        rows.append(judged(name, first, times))
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        eventually(lambda: answers(connection), 60)
+        for name, address in pages(job_id).items():
+            first, *times = asked(connection, address, filling.requests)
+            rows.append(judged(name, first, times))
     return rows
 
 

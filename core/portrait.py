@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydantic_core import from_json
@@ -187,7 +188,9 @@ def _standing_of(task: TaskRecord, plan: Sequence[PlannedStage]) -> dict[str, An
     }
 
 
+@cache
 def job_type_view(job: type[JobBase]) -> JobTypeView:
+    """A class does not change, and its schema takes milliseconds: nobody may change what they are given."""
     return JobTypeView(
         job_type=job.job_type,
         description=(job.__doc__ or "").strip(),

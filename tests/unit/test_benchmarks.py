@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import latency, raster, throughput
+from benchmarks import latency, pages, raster, throughput
 from benchmarks.footprint import breakdown, package
 from benchmarks.plan import QUICK
 from benchmarks.raster_peers import Took
@@ -108,6 +108,18 @@ def test_the_time_from_last_task_to_close_is_read_from_a_real_run(
         waits = latency.closings(made, runs)
         assert len(waits) == 9
         assert min(waits) >= 0
+
+
+@pytest.mark.slow
+def test_every_page_really_is_asked_of_a_worker(
+    postgres_server: PostgresServer, azurite: str
+) -> None:
+    """How fast they are over few jobs says nothing; that each answers does."""
+    with rig(postgres_server) as made:
+        pages.fill(made, pages.FEW)
+        rows = pages.measured(made, pages.FEW, azurite)
+        assert [row.what for row in rows] == [f"{name} p95" for name in pages.pages("x")]
+        assert made.rows("select count(*) from app.events")[0][0] > pages.FEW.jobs
 
 
 # rasters
