@@ -52,7 +52,7 @@ def worker(dsn: str, azurite: str, *arguments: str, **more: str) -> Iterator[str
 
 def alive(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/api/livez").status_code == 200
+        return httpx.get(f"{url}/api/livez", timeout=60).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -66,16 +66,19 @@ def test_the_first_key_opens_a_worker_that_listens_everywhere(database: str, azu
     assert key not in made.stderr
     strict = {"CM_IDENTITY": "required"}
     with worker(database, azurite, "--host", "0.0.0.0", **strict) as url:  # noqa: S104 - with identity
-        assert httpx.get(f"{url}/api/jobs").status_code == 401
-        who = httpx.get(f"{url}/api/whoami", headers={"X-API-Key": key})
+        assert httpx.get(f"{url}/api/jobs", timeout=60).status_code == 401
+        who = httpx.get(f"{url}/api/whoami", headers={"X-API-Key": key}, timeout=60)
         assert who.json()["role"] == "operator"
         made_by = f"{url}/api/audit?action=key_created"
-        (noted,) = httpx.get(made_by, headers={"X-API-Key": key}).json()["notes"]
+        (noted,) = httpx.get(made_by, headers={"X-API-Key": key}, timeout=60).json()["notes"]
         assert noted["by"].startswith("cli:")
         assert noted["data"]["name"] == "first"
         assert keys(database, "revoke", key.split("_")[1]).returncode == 0
         eventually(
-            lambda: httpx.get(f"{url}/api/jobs", headers={"X-API-Key": key}).status_code == 401
+            lambda: (
+                httpx.get(f"{url}/api/jobs", headers={"X-API-Key": key}, timeout=60).status_code
+                == 401
+            )
         )
     listed = keys(database, "list")
     assert "revoked" in listed.stdout

@@ -52,7 +52,9 @@ class Host:
         self.process.wait()
 
     def submit(self, **parameters: Any) -> str:
-        answer = httpx.post(f"{self.url}/api/jobs/submit/process_raster", json=parameters)
+        answer = httpx.post(
+            f"{self.url}/api/jobs/submit/process_raster", json=parameters, timeout=60
+        )
         assert answer.status_code == 202, answer.text
         return answer.json()["job_id"]
 
@@ -104,7 +106,9 @@ def test_a_raster_in_tiles_and_a_collection_are_shown_from_the_real_catalog(
     made = host.finish(host.submit(source=ref, collection="hills", item_id="a", tile_size=512))
     assert made["tiles"]["tiles"] == 2
     host.finish(host.submit(source=ref, collection="hills", item_id="b"))
-    found = httpx.post(f"{host.url}/api/stac/search", json={"collections": ["hills"]}).json()
+    found = httpx.post(
+        f"{host.url}/api/stac/search", json={"collections": ["hills"]}, timeout=60
+    ).json()
     assert sorted(item["id"] for item in found["features"]) == ["a", "b"]
 
     west, south, east, north = found["features"][0]["bbox"]
@@ -118,7 +122,8 @@ def test_a_raster_in_tiles_and_a_collection_are_shown_from_the_real_catalog(
 
     search = {"collections": ["hills"], "ids": ["b"]}
     names = [
-        httpx.post(f"{host.url}/api/mosaics/searches", json=search).json()["id"] for _ in range(2)
+        httpx.post(f"{host.url}/api/mosaics/searches", json=search, timeout=60).json()["id"]
+        for _ in range(2)
     ]
     assert names[0] == names[1]
     shown = values_of(host.get(f"/api/mosaics/searches/{names[0]}/point/{lon},{lat}"))

@@ -73,7 +73,7 @@ def under_way(fleet: Fleet) -> tuple[int, int]:
         fleet.start()
     run = fleet.submit(JOB)
     eventually(
-        lambda: fleet.ask("select from app.tasks where status = 'completed' and idx > 1000"), 20
+        lambda: fleet.ask("select from app.tasks where status = 'completed' and idx > 1000"), 60
     )
     return run, rate(fleet)
 

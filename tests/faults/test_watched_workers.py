@@ -124,7 +124,7 @@ def test_spans_of_tasks_are_linked_to_the_request_that_began_them(
     worker = fleet.start(**traced, OTEL_SERVICE_NAME="worker", CM_LOG_FORMAT="json")
     (tmp_path / "go-1").touch()
     url = f"http://127.0.0.1:{port}/api/jobs/submit/scribbler"
-    answer = httpx.post(url, json={"folder": str(tmp_path)}, headers=caller).json()
+    answer = httpx.post(url, json={"folder": str(tmp_path)}, headers=caller, timeout=60).json()
     eventually(lambda: fleet.ask("select from app.runs where finished_at is not null"), 60)
     for each in (worker, web):
         each.terminate()

@@ -175,7 +175,7 @@ def test_a_gate_is_settled_once(database: str) -> None:
     with (
         house_of(database, Registry.of(Gated)) as house,
         serving(house.app()) as url,
-        httpx.Client(base_url=url) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         job_id = house.submit(Gated())
         early = post(client, f"/api/jobs/{job_id}/gates/review/approve", expected=409)

@@ -23,8 +23,8 @@ def test_costs_are_told_by_tier_the_most_costly_first(house: House) -> None:
     house.machine.options = {RasterOptions: RasterOptions(prices=prices, currency="EUR")}
     filled(house)
     with serving(house.app()) as url:
-        told = httpx.get(f"{url}/api/storage/costs").json()
-        page = httpx.get(f"{url}/history", headers={"Accept": "text/html"}).text
+        told = httpx.get(f"{url}/api/storage/costs", timeout=60).json()
+        page = httpx.get(f"{url}/history", headers={"Accept": "text/html"}, timeout=60).text
     assert [(each["tier"], each["items"], each["bytes"]) for each in told["tiers"]] == [
         ("analysis", 2, 3_000_000_000),
         ("archive", 1, 10_000_000_000),

@@ -50,11 +50,11 @@ def test_a_broken_job_module_is_named_and_the_others_serve(
 ) -> None:
     """R45."""
     with house_of(database, discover(package)) as house, serving(house.app()) as url:
-        alive = httpx.get(f"{url}/api/livez")
+        alive = httpx.get(f"{url}/api/livez", timeout=60)
         assert alive.status_code == 200
         assert "a_module_nobody_has" in alive.json()["broken_job_modules"]["some_jobs.torn"]
-        assert httpx.post(f"{url}/api/jobs/submit/fine").status_code == 202
-        alerts = httpx.get(f"{url}/api/status/deep").json()["alerts"]
+        assert httpx.post(f"{url}/api/jobs/submit/fine", timeout=60).status_code == 202
+        alerts = httpx.get(f"{url}/api/status/deep", timeout=60).json()["alerts"]
         assert "broken_job_module" in {alert["code"] for alert in alerts}
 
 
@@ -89,8 +89,8 @@ def test_components_are_asked_at_once_and_a_hanging_one_is_not_waited_for(house:
     app = house.app(checks={"a": hang, "b": hang, "broken": broken}, health_deadline=2.0)
     with serving(app) as url:
         began = time.monotonic()
-        answer = httpx.get(f"{url}/api/health")
-        httpx.get(f"{url}/api/health")
+        answer = httpx.get(f"{url}/api/health", timeout=60)
+        httpx.get(f"{url}/api/health", timeout=60)
         assert time.monotonic() - began < 20
         release.set()
     assert answer.json()["status"] == "degraded"
@@ -102,7 +102,10 @@ def test_components_are_asked_at_once_and_a_hanging_one_is_not_waited_for(house:
 
 def test_without_its_database_it_is_alive_but_neither_ready_nor_healthy(house: House) -> None:
     """R45: livez asks nobody."""
-    with serving(house.app(health_deadline=0.5)) as url, httpx.Client(base_url=url) as client:
+    with (
+        serving(house.app(health_deadline=0.5)) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
         assert client.get("/api/readyz").json() == {"status": "ready"}
         house.database.pool.close()
         assert client.get("/api/livez").status_code == 200
@@ -185,7 +188,7 @@ def test_a_process_whose_scratch_disk_is_full_is_alive_but_not_ready(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free[0]))
     with (
         serving(house.app(checks={"scratch": scratch_disk(None)})) as url,
-        httpx.Client(base_url=url) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         ready = client.get("/api/readyz")
         assert (ready.status_code, ready.json()["code"]) == (503, "service_unavailable")

@@ -145,7 +145,7 @@ def test_what_nobody_foresaw_is_an_envelope_without_a_word_about_the_inside(
     registry = Registry.of(Explosive)
     with house_of(database, registry) as house, serving(house.app()) as url:
         answer = httpx.post(
-            f"{url}/api/jobs/submit/explosive", headers={"X-Correlation-Id": "case-7"}
+            f"{url}/api/jobs/submit/explosive", headers={"X-Correlation-Id": "case-7"}, timeout=60
         )
     assert (answer.status_code, check_envelope(answer)["code"]) == (500, "internal")
     assert "case-7" in caplog.text

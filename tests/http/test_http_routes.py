@@ -112,7 +112,7 @@ async def reached(app: WebApp, method: str, path: str) -> str:
 def test_the_documentation_pages_need_nobody_else(common_house: House, page: str) -> None:
     """No CDN, no script inside the page, and every file they name is served."""
     with serving(common_house.app(static_folder=MODULES)) as url:
-        answer = httpx.get(f"{url}/api/interface/{page}")
+        answer = httpx.get(f"{url}/api/interface/{page}", timeout=60)
         assert answer.status_code == 200
         policy = answer.headers["content-security-policy"]
         assert "script-src 'self';" in policy
@@ -121,13 +121,16 @@ def test_the_documentation_pages_need_nobody_else(common_house: House, page: str
         assert not [name for name in named if "//" in name]
         for name in named:
             if not name.startswith("data:"):
-                target = httpx.get(httpx.URL(answer.url).join(name))
+                target = httpx.get(httpx.URL(answer.url).join(name), timeout=60)
                 assert target.status_code == 200, name
 
 
 def test_pages_without_their_packages_say_what_to_do(common_house: House, tmp_path: Path) -> None:
     with serving(common_house.app(static_folder=tmp_path)) as url:
-        answer = httpx.get(f"{url}/api/interface/swagger")
+        answer = httpx.get(f"{url}/api/interface/swagger", timeout=60)
         assert (answer.status_code, answer.json()["code"]) == (503, "not_set_up")
         assert "make setup" in answer.json()["detail"]
-        assert httpx.get(f"{url}/api/interface/assets/..%2fswagger.html").status_code == 404
+        assert (
+            httpx.get(f"{url}/api/interface/assets/..%2fswagger.html", timeout=60).status_code
+            == 404
+        )

@@ -212,9 +212,9 @@ def test_nothing_is_connected_until_somebody_asks(database: str) -> None:
         seen = "select count(*) from pg_stat_activity where application_name = 'coremachine-stac' and datname = current_database()"
         app = house.app(stac=StacConnections(database, size=2))
         with serving(app) as url:
-            assert httpx.get(f"{url}/api/livez").status_code == 200
+            assert httpx.get(f"{url}/api/livez", timeout=60).status_code == 200
             assert looking.execute(seen).fetchone() == (0,)
-            assert httpx.get(f"{url}/api/stac/search").status_code == 200
+            assert httpx.get(f"{url}/api/stac/search", timeout=60).status_code == 200
             assert looking.execute(seen).fetchone() == (1,)
         assert looking.execute(seen).fetchone() == (0,)
 
@@ -223,7 +223,7 @@ def test_a_database_that_is_not_there_is_service_unavailable(database: str) -> N
     with house_of(database) as house:
         gone = StacConnections("host=127.0.0.1 port=1 dbname=x user=x", size=1)
         with serving(house.app(stac=gone)) as url:
-            answer = httpx.get(f"{url}/api/stac/search")
+            answer = httpx.get(f"{url}/api/stac/search", timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
     assert "127.0.0.1" not in answer.text
 

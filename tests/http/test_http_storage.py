@@ -108,7 +108,7 @@ def test_a_download_is_a_redirect_to_a_link_that_serves_ranges(
     answer = storage.get(address(ref))
     assert answer.status_code == 307
     assert answer.headers["cache-control"] == "private, max-age=60"
-    whole = httpx.get(answer.headers["location"])
+    whole = httpx.get(answer.headers["location"], timeout=60)
     assert (whole.content, whole.headers["content-type"]) == (b"elevation", "image/tiff")
     part = storage.get(address(ref), headers={"Range": "bytes=0-3"}, follow_redirects=True)
     assert (part.status_code, part.content) == (206, b"elev")
@@ -125,9 +125,9 @@ def test_a_link_is_told_on_demand(
     assert answer.headers["cache-control"] == "no-store"
     link = answer.json()
     assert (link["ref"], link["method"]) == (ref, "GET")
-    assert httpx.get(link["url"]).content == b"elevation"
+    assert httpx.get(link["url"], timeout=60).content == b"elevation"
     asked = storage.post("/api/storage/links", json={"ref": ref, "access": "read"})
-    assert httpx.get(asked.json()["url"]).content == b"elevation"
+    assert httpx.get(asked.json()["url"], timeout=60).content == b"elevation"
 
 
 @pytest.mark.parametrize(
@@ -181,15 +181,18 @@ def test_a_link_to_write_sends_a_new_blob_straight_to_storage(
 ) -> None:
     ref = f"bronze/{container}/big #1.tif"
     link = storage.post("/api/storage/links", json={"ref": ref}).json()
-    put = httpx.put(link["url"], content=b"new", headers=link["headers"])
+    put = httpx.put(link["url"], content=b"new", headers=link["headers"], timeout=60)
     assert put.status_code == 201
-    again = httpx.put(link["url"], content=b"newer", headers=link["headers"])
+    again = httpx.put(link["url"], content=b"newer", headers=link["headers"], timeout=60)
     assert again.status_code in {403, 409}
 
     refused = storage.post("/api/storage/links", json={"ref": ref})
     assert (refused.status_code, check_envelope(refused)["code"]) == (409, "blob_exists")
     link = storage.post("/api/storage/links", json={"ref": ref, "overwrite": True}).json()
-    assert httpx.put(link["url"], content=b"newest", headers=link["headers"]).status_code == 201
+    assert (
+        httpx.put(link["url"], content=b"newest", headers=link["headers"], timeout=60).status_code
+        == 201
+    )
     assert stored.read(BlobRef(ref)) == b"newest"
 
 

@@ -211,8 +211,8 @@ def test_a_reply_that_was_lost_is_made_good_by_asking_again(database: str) -> No
     with process_on(database, "submit.after_commit:1") as url, pytest.raises(httpx.HTTPError):
         httpx.post(f"{url}/api/jobs/submit/squares", json={"n": 2}, timeout=30)
     with process_on(database) as url:
-        answer = httpx.post(f"{url}/api/jobs/submit/squares", json={"n": 2}).json()
-        jobs = httpx.get(f"{url}/api/jobs").json()["jobs"]
+        answer = httpx.post(f"{url}/api/jobs/submit/squares", json={"n": 2}, timeout=60).json()
+        jobs = httpx.get(f"{url}/api/jobs", timeout=60).json()["jobs"]
     assert (answer["job_id"], answer["is_new"], answer["run"]) == (
         Squares(n=2).fingerprint,
         False,
@@ -237,7 +237,7 @@ def process_on(dsn: str, *crash: str) -> Iterator[str]:
 
 def is_alive(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/api/livez").status_code == 200
+        return httpx.get(f"{url}/api/livez", timeout=60).status_code == 200
     except httpx.TransportError:
         return False
 

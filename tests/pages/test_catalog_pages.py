@@ -144,7 +144,7 @@ def test_an_item_that_is_not_there_is_told(client: httpx.Client) -> None:
 def test_an_empty_catalog_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(house, "catalog", MemoryCatalog())
     with serving(app_of(house)) as url:
-        assert "The catalog is empty" in httpx.get(f"{url}/catalog").text
+        assert "The catalog is empty" in httpx.get(f"{url}/catalog", timeout=60).text
 
 
 # in a browser

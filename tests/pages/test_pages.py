@@ -265,7 +265,7 @@ def signed_in(url: str, secret: Secret) -> Iterator[httpx.Client]:
 
 
 def test_a_stranger_is_sent_to_the_sign_in_and_back(strict: str) -> None:
-    answer = httpx.get(f"{strict}/jobs?status=failed", headers={"Accept": "text/html"})
+    answer = httpx.get(f"{strict}/jobs?status=failed", headers={"Accept": "text/html"}, timeout=60)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/sign-in?next=/jobs%3Fstatus%3Dfailed"
 
@@ -284,7 +284,7 @@ def test_the_key_is_kept_where_no_script_and_no_other_site_reaches_it(
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/", "/\\evil", "jobs"])
 def test_signing_in_leads_to_pages_of_ours_only(strict: str, target: str) -> None:
-    page = httpx.get(f"{strict}/sign-in", params={"next": target})
+    page = httpx.get(f"{strict}/sign-in", params={"next": target}, timeout=60)
     assert 'name="next" value="/"' in page.text
 
 
@@ -315,7 +315,9 @@ def test_a_cookie_alone_changes_nothing_over_the_api(
 
 def test_a_key_in_a_header_needs_no_token(strict: str, secrets: dict[Role, Secret]) -> None:
     key = {"X-API-Key": str(secrets[Role.SUBMITTER])}
-    answer = httpx.post(f"{strict}/submit/survey/check", data={"p.area": "x"}, headers=key)
+    answer = httpx.post(
+        f"{strict}/submit/survey/check", data={"p.area": "x"}, headers=key, timeout=60
+    )
     assert answer.status_code == 200
 
 
@@ -347,8 +349,8 @@ def test_a_page_offers_only_what_the_role_allows(
 
 def test_pages_without_their_packages_still_show(house: House, tmp_path) -> None:
     with serving(app_of(house, static_folder=tmp_path)) as url:
-        page = httpx.get(url, headers={"Accept": "text/html"})
+        page = httpx.get(url, headers={"Accept": "text/html"}, timeout=60)
         assert page.status_code == 200
         script = re.findall(r'src="(/assets/\w+/htmx.js)"', page.text)[0]
-        assert httpx.get(f"{url}{script}").json()["code"] == "not_set_up"
+        assert httpx.get(f"{url}{script}", timeout=60).json()["code"] == "not_set_up"
     assert MODULES.name == "node_modules"

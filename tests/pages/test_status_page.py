@@ -80,7 +80,7 @@ def test_a_place_without_forecasts_says_what_to_do(
 ) -> None:
     monkeypatch.setattr(house, "blobs", MemoryBlobs())
     with serving(app_of(house)) as url:
-        assert "No forecast is kept" in httpx.get(f"{url}/status").text
+        assert "No forecast is kept" in httpx.get(f"{url}/status", timeout=60).text
 
 
 def test_storage_that_is_away_hides_the_forecasts_and_nothing_else(
@@ -92,7 +92,7 @@ def test_storage_that_is_away_hides_the_forecasts_and_nothing_else(
     monkeypatch.setattr(house, "blobs", MemoryBlobs())
     monkeypatch.setattr(house.blobs, "list", away)
     with serving(app_of(house)) as url:
-        page = httpx.get(f"{url}/status")
+        page = httpx.get(f"{url}/status", timeout=60)
     assert page.status_code == 200
     assert "Storage does not answer" in page.text
     assert "Newest jobs" in page.text
