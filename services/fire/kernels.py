@@ -227,7 +227,7 @@ def learn(cell: int, hour: int, land: Any, air: Any, hours: Any, moves: Any) -> 
     """
     fuel, sheltered, rise, rows, columns = land
     fuels, moist, wind, beds, factor = air
-    slot, width = hour & 1, columns.size
+    slot, width = hour & (hours.shape[1] - 1), columns.size
     r, c = rows[cell // width], columns[cell % width]
     bed = beds[hour, r, c, fuel[cell]]
     if bed[RATE] == UNKNOWN:
@@ -237,10 +237,10 @@ def learn(cell: int, hour: int, land: Any, air: Any, hours: Any, moves: Any) -> 
         rise[cell, 0], rise[cell, 1],
     )  # fmt: skip
     rate *= factor
-    moves[slot, cell, 0] = 1 / (rate * (1 - eccentric)) if rate > SLOWEST else 0.0
-    moves[slot, cell, 1] = eccentric * x
-    moves[slot, cell, 2] = eccentric * y
-    hours[slot, cell] = hour
+    moves[cell, slot, 0] = 1 / (rate * (1 - eccentric)) if rate > SLOWEST else 0.0
+    moves[cell, slot, 1] = eccentric * x
+    moves[cell, slot, 2] = eccentric * y
+    hours[cell, slot] = hour + 1
 
 
 @compiled
@@ -284,7 +284,7 @@ def leave(
     Arrays come one by one: taken out of tuples in here, each would be counted up and down for every ray.
     """
     start, row, column = arrival[cell], cell // width, cell % width
-    last = air[1].shape[0] - 1
+    last, mask = air[1].shape[0] - 1, hours.shape[1] - 1
     first_hour = min(last, int(start / step))
     for k in range(ends.shape[0]):
         y, x = row + ends[k, 0], column + ends[k, 1]
@@ -297,14 +297,14 @@ def leave(
         t, hour, s, end = start, first_hour, parts[k], parts[k + 1]
         left, over = length[s], (first_hour + 1) * step
         while s < end and t < limit:
-            here, slot = cell + shift[s], hour & 1
+            here, slot = cell + shift[s], hour & mask
             if fuel[here] == 0:
                 break
-            if hours[slot, here] != hour:
+            if hours[here, slot] != hour + 1:
                 learn(here, hour, land, air, hours, moves)
             climb = rise[here, 0] * east[k] + rise[here, 1] * north[k]
-            along = moves[slot, here, 1] * east[k] + moves[slot, here, 2] * north[k]
-            slow = moves[slot, here, 0] * (1 - along) * math.sqrt(1 + climb * climb)
+            along = moves[here, slot, 1] * east[k] + moves[here, slot, 2] * north[k]
+            slow = moves[here, slot, 0] * (1 - along) * math.sqrt(1 + climb * climb)
             if slow > 0 and (hour == last or t + left * slow <= over):
                 t += left * slow
                 s += 1
@@ -365,10 +365,10 @@ def intensities(
         if not arrival[cell] < np.inf:
             continue
         hour = min(beds.shape[0] - 1, int(arrival[cell] / step))
-        k, slot = via[cell], hour & 1
-        if hours[slot, cell] != hour:
+        k, slot = via[cell], hour & (hours.shape[1] - 1)
+        if hours[cell, slot] != hour + 1:
             learn(cell, hour, land, air, hours, moves)
-        flank, x, y = moves[slot, cell, 0], moves[slot, cell, 1], moves[slot, cell, 2]
+        flank, x, y = moves[cell, slot, 0], moves[cell, slot, 1], moves[cell, slot, 2]
         along = math.sqrt(x * x + y * y)  # where it begins the head passes
         if k >= 0:
             along = x * rays[0][k] + y * rays[1][k]

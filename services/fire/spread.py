@@ -14,6 +14,10 @@ from services.fire.rothermel import Array, flame_length
 DIRECTIONS = 32
 MOST_BEDS = 40_000_000
 """Numbers kept for moistures times fuels; weather finer than that is refused."""
+MEMORY = 128 << 20
+"""Bytes at most, however large the landscape, of what is remembered of its cells."""
+KNOWN = 14
+"""Bytes that one cell takes for one hour."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +60,7 @@ def spread(
     ground, fuels = _ground(landscape, weather)
     air = _air(weather, fuels, factor)
     count = landscape.codes.size
-    hours, moves = np.full((2, count), -1, np.int16), np.empty((2, count, 3), np.float32)
+    hours, moves = _memory(count, len(weather.wind))
     rays = stencil.compiled(directions, landscape.shape[1], landscape.cell)
     arrival, via = np.full(count, np.inf), np.full(count, -1, np.int8)
     kernels.spread(
@@ -71,6 +75,18 @@ def spread(
     shaped = arrival.astype(np.float32).reshape(landscape.shape)
     shaped.flags.writeable = intensity.flags.writeable = False
     return Spread(shaped, intensity.reshape(landscape.shape), landscape.cell, until)
+
+
+def _memory(cells: int, hours: int) -> tuple[Array, Array]:
+    """For what is known of a cell in an hour, and which hour plus one that is.
+
+    Room for every hour, if there is: fire that creeps out of a cell for ten hours is followed along every ray, and would
+    have to work the ten out for each. Memory that fire does not come near is never touched.
+    """
+    places = 2
+    while places < hours and 2 * places * cells * KNOWN <= MEMORY:
+        places *= 2
+    return np.zeros((cells, places), np.int16), np.empty((cells, places, 3), np.float32)
 
 
 def _checked(

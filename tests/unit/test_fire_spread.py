@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
+from services.fire import spread as spreading
 from services.fire.landscape import Ignition, Landscape, Weather
 from services.fire.rothermel import Array, Ground, Moisture, Wind, behaviour
 from services.fire.spread import Spread, spread
@@ -100,6 +101,24 @@ def test_equal_fires_are_equal_bytes() -> None:
     one, other = (grown(everywhere(GRASS, 81), Wind(3.0, 2.0), HOUR) for _ in range(2))
     assert one.arrival.tobytes() == other.arrival.tobytes()
     assert one.intensity.tobytes() == other.intensity.tobytes()
+
+
+def test_a_fire_is_the_same_whatever_it_has_room_to_remember(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Twenty hours of turning wind in slow fuel: with two places a cell's hours are worked out again and again."""
+    hours = np.arange(20)
+    wind = Wind.out_of(15.0 * hours, 2.0 + hours % 5)
+    codes = np.random.default_rng(5).choice([GRASS, SLOW, 145], size=(60, 60))
+    land, weather = Landscape.of(90.0, codes), Weather.of(wind, DRY)
+    fires: list[Spread] = []
+    for memory in (1 << 30, 0):
+        monkeypatch.setattr(spreading, "MEMORY", memory)
+        fires.append(spread(land, weather, Ignition.at([(30, 30)]), 1200.0))
+    wide, narrow = fires
+    assert wide.arrival.tobytes() == narrow.arrival.tobytes()
+    assert wide.intensity.tobytes() == narrow.intensity.tobytes()
+    assert np.nanmax(wide.arrival) > 600
 
 
 def test_water_is_not_crossed_and_a_bridge_is() -> None:
