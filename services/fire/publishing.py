@@ -24,10 +24,9 @@ from services.fire.site import Frozen
 from services.geo.gridspec import GridSpec
 from services.stac import gridded
 from services.stac.collection import collection as new_collection
-from services.stac.gridded import FORECAST
+from services.stac.gridded import FORECAST, RENDER
 
 CONTAINER = "fire-forecasts"
-RENDER = "https://stac-extensions.github.io/render/v2.0.0/schema.json"
 
 
 class Wanted(NamedTuple):

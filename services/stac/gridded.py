@@ -14,6 +14,7 @@ from services.raster import place
 from services.raster.models import COG_TYPE
 
 FORECAST = "https://stac-extensions.github.io/forecast/v0.2.0/schema.json"
+RENDER = "https://stac-extensions.github.io/render/v2.0.0/schema.json"
 
 
 def item(

@@ -33,6 +33,7 @@ EDGE = 1e-6
 """This share of a picture is less than a pixel."""
 
 T = TypeVar("T")
+Told = TypeVar("Told", ImageData, PointData)
 
 
 class Cog(NamedTuple):
@@ -53,7 +54,8 @@ class CogReader(Reader):
             self._ctx_stack.push(stack.pop_all())
 
     def read(self, indexes: Any = None, expression: Any = None, **more: Any) -> ImageData:
-        return super().read(indexes=self._there(indexes), expression=expression, **more)
+        found = super().read(indexes=self._there(indexes), expression=expression, **more)
+        return self._named(found)
 
     def part(  # type: ignore[override]
         self, bbox: Any, dst_crs: CRS | None = None, bounds_crs: CRS = WGS84_CRS, **more: Any
@@ -62,12 +64,17 @@ class CogReader(Reader):
         given: dict[str, Any] = {**more, "indexes": self._there(more.get("indexes"))}
         if smooth:
             given["vrt_options"] = UNSCALED
-        return super().part(bbox, dst_crs=dst_crs, bounds_crs=bounds_crs, **given)
+        return self._named(super().part(bbox, dst_crs=dst_crs, bounds_crs=bounds_crs, **given))
 
     def point(self, lon: float, lat: float, *args: Any, **more: Any) -> PointData:
-        return super().point(
-            lon, lat, *args, **{**more, "indexes": self._there(more.get("indexes"))}
-        )
+        given: dict[str, Any] = {**more, "indexes": self._there(more.get("indexes"))}
+        return self._named(super().point(lon, lat, *args, **given))
+
+    def _named(self, found: Told) -> Told:
+        """rio-tiler 9.4 describes every band as the last one."""
+        said = cast(Any, self.dataset).descriptions
+        found.band_descriptions = [said[int(name[1:]) - 1] or name for name in found.band_names]
+        return found
 
     def _there(self, indexes: Any) -> Any:
         count = cast(Any, self.dataset).count

@@ -15,7 +15,7 @@ from services.geo.gridspec import GridSpec
 from services.grids.item import DATACUBE, ZARR
 from services.stac import gridded
 from services.stac.collection import collection as new_collection
-from services.stac.gridded import FORECAST
+from services.stac.gridded import FORECAST, RENDER
 from services.weather.derive import ABOUT, Variable
 from services.weather.models import Frozen
 from services.weather.patch import Patch
@@ -101,7 +101,7 @@ def publish(catalog: Catalog, made: Stored) -> Stored:
 
 
 def item(made: Stored) -> Document:
-    """STAC 1.1, with the datacube, zarr, projection and forecast extensions."""
+    """STAC 1.1, with the datacube, zarr, projection, forecast and render extensions."""
     first, last = utc(made.times[0]), utc(made.times[-1])
     properties = {
         "datetime": first,
@@ -110,6 +110,7 @@ def item(made: Stored) -> Document:
         "forecast:reference_datetime": utc(made.cycle),
         "cube:dimensions": _dimensions(made),
         "cube:variables": _variables(made),
+        "renders": {each.value: _render(each, made.values[each]) for each in made.cogs},
         "coremachine:source": made.model,
         "coremachine:fallback": made.fallback,
         "coremachine:warnings": made.warnings,
@@ -119,8 +120,21 @@ def item(made: Stored) -> Document:
         for each, ref in made.cogs.items()
     }
     assets = {"data": _zarr(made), **cogs}
-    more = [DATACUBE, ZARR, FORECAST]
+    more = [DATACUBE, ZARR, FORECAST, RENDER]
     return gridded.item(made.item, made.collection, made.grid, properties, assets, more)
+
+
+def _render(variable: Variable, found: Range) -> Document:
+    """Of its first time. Without it nobody knows which of many bands a picture shows."""
+    least, most = found.minimum, found.maximum
+    return {
+        "title": ABOUT[variable].title,
+        "assets": [variable.value],
+        "bidx": [1],
+        "rescale": [[least, most if most > least else least + 1]],
+        "colormap_name": "viridis",
+        "resampling": "nearest",
+    }
 
 
 def _zarr(made: Stored) -> Document:

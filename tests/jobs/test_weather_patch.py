@@ -25,6 +25,7 @@ from services.geo.gridspec import GridSpec
 from services.grids import opened
 from services.grids.listing import blobs_below
 from services.grids.store import BlobStore
+from services.raster import rendering
 from services.weather import cache, patch
 from services.weather.cache import Cache
 from services.weather.derive import Variable
@@ -434,6 +435,10 @@ def test_the_job_leaves_a_store_maps_and_an_item(sources: Sources, metric: bool)
     assert item is not None
     assert item["properties"]["forecast:reference_datetime"] == "2026-11-25T12:00:00Z"
     assert set(item["assets"]) == {"data", *(v.value for v in made.cogs)}
+    for variable, found in made.values.items():
+        look = rendering.from_item(item, variable.value)
+        assert look.bidx == [1]
+        assert look.rescale[0] == pytest.approx((found.minimum, found.maximum)), variable
     assert made.values[Variable.T2M].missing == 0
     with opened.understood(made.data):
         assert opened.store(blobs, made.data)
