@@ -14,6 +14,7 @@ from services.fire import arrays
 from services.fire.missing import needed
 from services.fire.rothermel import Array
 from services.fire.site import Frozen, Site
+from services.geo.gridspec import GridSpec
 from services.weather import patch
 from services.weather.derive import FREEZING, Variable
 from services.weather.models import ModelName
@@ -35,6 +36,8 @@ class Air(Frozen):
     fallback: bool
     """Whether a cycle that was due was not whole, so that an older one was taken."""
     data: BlobRef
+    grid: GridSpec | None = None
+    """The cells of `data`; forecasts made before it was kept have none."""
     times: int
     warnings: list[str]
     sources: list[str]
@@ -71,6 +74,7 @@ def fetch(
         cycle=cycle,
         fallback=made.plan.fallback,
         data=ref,
+        grid=site.air,
         times=len(made.plan.times),
         warnings=made.warnings,
         sources=made.sources,

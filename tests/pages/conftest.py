@@ -105,7 +105,8 @@ def browser() -> Iterator[Browser]:
 
 def is_wrong(said: ConsoleMessage) -> bool:
     """An answer that says no is an answer; what came of it is the page's to show."""
-    return said.type == "error" and "409 (Conflict)" not in said.text
+    is_answer = "409 (Conflict)" in said.text or "/point/" in said.location.get("url", "")
+    return said.type == "error" and not is_answer
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from core.blobs import BlobRef
+from core.errors import BlobNotFound
 from core.registry import Registry
 from services.fire import denoise, detections, sample, sightings
 from tests.http.house import House, house_of, serving
@@ -169,6 +171,33 @@ def test_what_had_to_be_assumed_is_said_in_words(house: House, client: httpx.Cli
     assert "fallback: assumed" in page
 
 
+def test_the_weather_of_a_place_is_told_hour_by_hour(client: httpx.Client, forecast: str) -> None:
+    text = client.get(f"/fire/{forecast}/weather", params={"lon": -105.3, "lat": 40.0}).text
+    titles = re.findall(r"<figcaption[^>]*><strong>([^<]+)</strong>", text)
+    assert titles == [
+        "Temperature", "Relative humidity", "Wind speed", "Wind from", "Rain in the hour"
+    ]  # fmt: skip
+    hours = re.findall(r"<tr><td>([^<]+)</td>((?:<td[^>]*>[-\d.e]+</td>){5})</tr>", text)
+    assert [hour for hour, _ in hours] == [
+        f"{NOW + timedelta(hours=n):%Y-%m-%d %H}:00" for n in range(3)
+    ]
+
+
+def test_weather_that_is_not_there_is_said(
+    client: httpx.Client, house: House, forecast: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, place = f"/fire/{forecast}/weather", {"lon": -105.3, "lat": 40.0}
+    assert "outside of the forecast" in client.get(address, params={**place, "lat": 41}).text
+    assert client.get(address, params={**place, "lat": "north"}).status_code == 422
+    assert client.get(f"/fire/{'0' * 64}/weather", params=place).status_code == 404
+
+    def gone(ref: BlobRef, *args: object, **more: object) -> bytes:
+        raise BlobNotFound(f"{ref} is gone")
+
+    monkeypatch.setattr(house.blobs, "read", gone)
+    assert "no longer kept" in client.get(address, params=place).text
+
+
 # in a browser
 
 
@@ -238,7 +267,31 @@ def test_time_is_chosen_with_a_slider_and_stands_in_the_address(page: Page, fore
 
 
 @in_browser
+def test_a_click_tells_the_weather_there_and_a_link_tells_it_again(
+    page: Page, forecast: str
+) -> None:
+    page.goto(f"/fire?job={forecast}")
+    page.wait_for_selector("#fire-map[data-drawn]")
+    page.locator("#fire-map").click()
+    expect(page.locator("#series-said")).to_contain_text("Relative humidity: from")
+    expect(page.locator("#series svg")).to_have_count(5)
+    place, address = page.get_by_label("Latitude").input_value(), page.url
+    page.goto("/fire")
+    page.goto(address)
+    expect(page.locator("#series-said")).to_contain_text("Relative humidity: from")
+    expect(page.get_by_label("Latitude")).to_have_value(place)
+    page.get_by_label("Latitude").focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("41")
+    page.keyboard.press("Enter")
+    expect(page.locator("#series-said")).to_have_text("The place lies outside of the forecast.")
+    page.locator("#fire-map canvas").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#series-said")).to_contain_text("Wind speed: from")
+
+
+@in_browser
 @pytest.mark.parametrize("look", LOOKS)
 def test_fires_keep_nobody_out(browser: Browser, url: str, forecast: str, look: str) -> None:
-    addresses = ["/fire?lon=-105.3&lat=40", f"/fire?job={forecast}"]
+    addresses = ["/fire?lon=-105.3&lat=40", f"/fire?job={forecast}&at=-105.3,40"]
     assert barriers(browser, url, addresses, look, "#fire-map[data-ready]") == {}

@@ -89,6 +89,9 @@ GET     /catalog/{collection}/{item}                                reader
 GET     /fire                                                       reader
 POST    /fire                                                       submitter   event
 GET     /fire/{job_id}/isochrones                                   reader
+GET     /fire/{job_id}/weather                                      reader
+GET     /series/item                                                reader
+GET     /series/forecast                                            reader
 GET     /pick/blobs                                                 reader
 GET     /storage                                                    reader
 GET     /storage/blob                                               reader

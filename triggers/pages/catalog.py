@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from core.blobs import BlobRef
 from core.catalog import Document
 from core.errors import BadInput, CollectionNotFound, CoreMachineError, ItemNotFound
+from services.grids import over_time
 from services.raster.models import COG_TYPE
 from triggers.pages.page import ThePage
 
@@ -119,6 +120,9 @@ def item(page: ThePage, collection: str, item: str) -> Response:
         ranges=json.dumps(_looks(document, rasters)),
         tiles=tiles_of(collection, item),
         colors=COLORS,
+        variables=over_time.variables(document),
+        series_from=f"/series/item?{urlencode({'collection': collection, 'item': item})}",
+        has_form=not rasters,
         text=text if len(text) <= LARGEST else f"{text[:LARGEST]}…",
     )
 

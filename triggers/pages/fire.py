@@ -19,15 +19,18 @@ from core.states import JobStatus, TaskStatus
 from core.task_logs import LogLine
 from core.views import JobView
 from jobs.fire_forecast import FireForecast
-from services.fire import site
+from services.fire import felt, site
 from services.fire.publishing import Made
 from services.weather.models import ModelName
 from triggers.http.actor import TheActor
 from triggers.http.jobs import JobId
 from triggers.http.requests import refuse_nul
 from triggers.pages.forecast import Step, Told, grounds, log, steps
+from triggers.pages.formats import place
 from triggers.pages.forms import wrong_by_parameter
+from triggers.pages.lines import line
 from triggers.pages.page import Page, TheForm, ThePage
+from triggers.pages.series import Lat, Lon, Story, told
 
 router = APIRouter(prefix="/fire", include_in_schema=False)
 
@@ -72,6 +75,22 @@ def isochrones(page: ThePage, job_id: JobId) -> Response:
     if made is None:
         raise JobNotFound(f"Job {job_id} has no outlines yet.")
     return Response(page.services.blobs.read(made.isochrones), media_type="application/geo+json")
+
+
+@router.get("/{job_id}/weather")
+def weather(page: ThePage, job_id: JobId, lon: Lon, lat: Lat) -> Response:
+    """The weather that it was made with, at a place."""
+    made = made_by(_forecast(page, job_id))
+    if made is None:
+        raise JobNotFound(f"Job {job_id} has no weather yet.")
+    return told(page, lambda: _felt(page, made, lon, lat))
+
+
+def _felt(page: Page, made: Made, lon: float, lat: float) -> Story:
+    found = felt.at(page.services.blobs, made.weather, made.reference_time, lon, lat)
+    times = [f"{each:%Y-%m-%dT%H:%M:%S}" for each in found.times]
+    drawn = [line(each.title, each.unit, times, each.values.tolist()) for each in found.felt]
+    return Story(drawn, place(lon, lat))
 
 
 def made_by(view: JobView) -> Made | None:

@@ -9,6 +9,7 @@ from triggers.pages import (
     job,
     jobs,
     operate,
+    series,
     sign_in,
     status,
     storage,
@@ -26,6 +27,7 @@ ROUTERS = (
     storage.router,
     history.router,
     operate.router,
+    series.router,
     sign_in.router,
     assets.router,
 )

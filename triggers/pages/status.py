@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from core.errors import CoreMachineError
 from core.reading import JobFilter
 from core.views import JobLine
+from services.weather.derive import ABOUT
 from services.weather.tilecache.inventory import Inventory, RunStatus
 from triggers.http.health import Checkup
 from triggers.pages import stock
@@ -20,6 +21,8 @@ from triggers.pages.page import Page, ThePage
 router = APIRouter(include_in_schema=False)
 
 NEWEST = 25
+LONGEST = 40
+"""Characters of what a form may say of a place."""
 LOOKS = {
     RunStatus.COMPLETE: "completed",
     RunStatus.BUILDING: "processing",
@@ -46,6 +49,7 @@ def status(page: ThePage) -> Response:
         sticks=sparkline(told),
         jobs=jobs,
         **_forecasts(page),
+        **_place(page),
         hands=insights.hands(unfinished(jobs)),
         disks=checkup.run(DISKS).components if checkup.probes.keys() >= DISKS else {},
     )
@@ -65,7 +69,27 @@ def _forecasts(page: Page) -> dict[str, Any]:
         "gaps": stock.unfinished(matrices),
         "looks": LOOKS,
         "strip": stock.STRIP,
+        "models": sorted({row.model for row in found.runs}) if found else [],
     }
+
+
+def _place(page: Page) -> dict[str, Any]:
+    """The place that the address names, whose forecast is fetched as a part of its own."""
+    given = page.request.query_params
+    place = {name: given.get(name, "")[:LONGEST] for name in ("model", "variable", "lon", "lat")}
+    is_wrong = bool(place["lon"] or place["lat"]) and not _lies(place["lon"], place["lat"])
+    return {
+        "place": place,
+        "wrong_place": "A place is a latitude from -90 to 90 and a longitude." if is_wrong else "",
+        "variables": ABOUT,
+    }
+
+
+def _lies(lon: str, lat: str) -> bool:
+    try:
+        return abs(float(lat)) <= 90 and abs(float(lon)) <= 360
+    except ValueError:
+        return False
 
 
 def unfinished(jobs: list[JobLine]) -> list[str]:

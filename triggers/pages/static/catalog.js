@@ -1,5 +1,6 @@
 // The map of the catalog: where items lie, and a box to look in.
-import { keepView, makeMap, ring } from "./map.js";
+import { keepView, makeMap, mark, onPlace, ring } from "./map.js";
+import * as series from "./series.js";
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const place = document.getElementById("catalog-map");
@@ -38,7 +39,17 @@ async function begin() {
     document.getElementById("bbox").value = [Math.max(west, -180), Math.max(south, -90), Math.min(east, 180), Math.min(north, 90)].map((side) => side.toFixed(3)).join(",");
     document.getElementById("find").requestSubmit();
   });
+  if (document.getElementById("series")) overTime(map);
   place.dataset.ready = "";
+}
+
+// The page of an item that is a cube and has no raster.
+function overTime(map) {
+  const read = (lon, lat) => { mark(map, lon, lat); series.showSeries(lon, lat); };
+  series.begin("", read);
+  onPlace(map, ({ lng, lat }) => read(lng, lat));
+  const named = series.asked();
+  if (named) read(...named);
 }
 
 begin();

@@ -1,6 +1,8 @@
 // The map of a fire: pick a place on it; then outlines and probability, hour by hour.
 import { ramp } from "./colors.js";
-import { bounds, keepView, makeMap, remember, ring } from "./map.js";
+import * as maps from "./map.js";
+import { bounds, keepView, makeMap, onPlace, remember, ring } from "./map.js";
+import * as series from "./series.js";
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const at = (id) => document.getElementById(id);
@@ -71,9 +73,9 @@ function pick() {
     mark(Number(lon.value), Number(lat.value));
     remember({ lon: lon.value, lat: lat.value });
   };
-  map.on("click", (event) => {
-    const [seen] = map.queryRenderedFeatures(event.point, { layers: ["seen"] });
-    take(...(seen ? seen.geometry.coordinates : [event.lngLat.lng, event.lngLat.lat]));
+  onPlace(map, ({ lng, lat: y }, point) => {
+    const [seen] = map.queryRenderedFeatures(point, { layers: ["seen"] });
+    take(...(seen ? seen.geometry.coordinates : [lng, y]));
   });
   for (const input of [lon, lat]) input.addEventListener("change", () => {
     if (!lon.value || !lat.value || !mark(Number(lon.value), Number(lat.value))) return;
@@ -147,8 +149,19 @@ async function look() {
   at("outlines").addEventListener("change", () => draw(true));
   at("play").addEventListener("click", play);
   at("when").hidden = false;
+  weather();
   draw(false);
   place.dataset.drawn = "";
+}
+
+// The weather where somebody points.
+function weather() {
+  const read = (lon, lat) => { maps.mark(map, lon, lat); series.showSeries(lon, lat); };
+  at("over-time-panel").hidden = false;
+  series.begin("", read);
+  onPlace(map, ({ lng, lat }) => read(lng, lat));
+  const named = series.asked();
+  if (named) read(...named);
 }
 
 // The outlines are of half the fires; others come further.

@@ -95,6 +95,28 @@ export function remember(values) {
   history.replaceState(null, "", address);
 }
 
+// A place is chosen with a click, or with Enter on the map for its middle.
+export function onPlace(map, take) {
+  map.on("click", ({ lngLat, point }) => take(lngLat.wrap(), point));
+  map.getCanvas().addEventListener("keydown", (event) => {
+    if (event.key === "Enter") take(map.getCenter().wrap(), map.project(map.getCenter()));
+  });
+}
+
+// Where something was read.
+export function mark(map, lon, lat) {
+  const data = { type: "Feature", properties: {}, geometry: { type: "Point", coordinates: [lon, lat] } };
+  if (map.getSource("mark")) return map.getSource("mark").setData(data);
+  map.addSource("mark", { type: "geojson", data });
+  map.addLayer({ id: "mark", type: "circle", source: "mark", paint: { "circle-radius": 5, "circle-stroke-width": 2.5 } });
+  const paint = () => {
+    map.setPaintProperty("mark", "circle-color", token("--paper"));
+    map.setPaintProperty("mark", "circle-stroke-color", token("--ink"));
+  };
+  paint();
+  document.addEventListener("theme", paint);
+}
+
 export function bounds(features) {
   const points = JSON.stringify(features.map((each) => each.geometry.coordinates)).match(/-?[\d.e-]+,-?[\d.e-]+/g).map((pair) => pair.split(",").map(Number));
   const xs = points.map(([x]) => x), ys = points.map(([, y]) => y);

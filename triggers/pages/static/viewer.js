@@ -1,11 +1,13 @@
 // A raster looked at closely. What it shows stands in the address: bands, range, colours, two files side by side, a place.
 import { ramp } from "./colors.js";
-import { keepView, makeMap } from "./map.js";
+import { keepView, makeMap, mark, onPlace } from "./map.js";
+import * as series from "./series.js";
 
 const at = (id) => document.getElementById(id);
 const viewer = at("viewer"), form = at("look-form"), points = at("point-form");
 const tiles = viewer.dataset.tiles, looks = JSON.parse(viewer.dataset.looks), box = JSON.parse(viewer.dataset.box);
 const NAMES = ["asset", "beside", "bidx", "low", "high", "colors"];
+const MOST = 12; // values of one file that are listed; of more, the line over time tells
 const SVG = "http://www.w3.org/2000/svg";
 const known = new Map(); // statistics by file
 let left, right;
@@ -38,6 +40,7 @@ async function query(asset) {
   const given = new URLSearchParams({ asset }), bands = await chosen(asset), look = looks[asset] ?? {};
   let low = field("low"), high = field("high");
   for (const band of bands) given.append("bidx", band);
+  if (!bands.length && !look.bidx && ![1, 3, 4].includes(Object.keys(await statistics(asset)).length)) given.append("bidx", 1); // no picture has so many
   if (bands.length || !(low || high || look.rescale)) {
     const counted = Object.values(await statistics(asset))[(bands[0] ?? 1) - 1];
     low ||= counted.percentile_2;
@@ -88,7 +91,7 @@ async function second() {
   map.jumpTo({ center: left.getCenter(), zoom: left.getZoom() });
   together(left, map);
   together(map, left);
-  map.on("click", ({ lngLat }) => read(lngLat.lng, lngLat.lat));
+  onPlace(map, ({ lng, lat }) => read(lng, lat));
   return map;
 }
 
@@ -148,11 +151,14 @@ async function read(lon, lat) {
   address.searchParams.set("at", `${lon.toFixed(5)},${lat.toFixed(5)}`);
   history.replaceState(null, "", address);
   at("value-said").textContent = "Reading…";
+  for (const map of [left, right]) if (map) mark(map, lon, lat);
+  series.showSeries(lon, lat);
   const files = [field("asset"), field("beside")].filter(Boolean), rows = [];
   try {
     for (const file of files) {
       const told = await ask(`point/${lon},${lat}`, file);
-      told.values.forEach((value, n) => rows.push([files.length > 1 ? `${file} ${told.band_names[n]}` : told.band_names[n], value === null ? "nothing" : terse(value)]));
+      told.values.slice(0, MOST).forEach((value, n) => rows.push([files.length > 1 ? `${file} ${told.band_descriptions[n]}` : told.band_descriptions[n], value === null ? "nothing" : terse(value)]));
+      if (told.values.length > MOST) rows.push([`${told.values.length - MOST} more bands`, ""]);
     }
     at("value-said").textContent = "";
   } catch (error) {
@@ -176,10 +182,14 @@ async function begin() {
   if (!field("asset")) form.elements.asset.selectedIndex = 0;
   left = await makeMap(at("left"));
   if (!keepView(left) && box) left.fitBounds([[box[0], box[1]], [box[2], box[3]]], { padding: 20, animate: false });
-  left.on("click", ({ lngLat }) => read(lngLat.lng, lngLat.lat));
+  onPlace(left, ({ lng, lat }) => read(lng, lat));
+  series.begin(field("asset"));
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", async ({ target }) => {
-    if (target.name === "asset") await bands(field("asset"));
+    if (target.name === "asset") {
+      series.follow(field("asset"));
+      await bands(field("asset"));
+    }
     remember();
     draw();
   });
@@ -190,8 +200,9 @@ async function begin() {
   });
   points.addEventListener("submit", (event) => {
     event.preventDefault();
-    const lon = Number(points.elements.lon.value), lat = Number(points.elements.lat.value);
-    if (Number.isFinite(lon) && Number.isFinite(lat)) read(lon, lat);
+    const place = series.placeIn(points.elements);
+    if (place) read(...place);
+    else at("value-said").textContent = "A place is a latitude from -90 to 90 and a longitude.";
   });
   try {
     await bands(field("asset"));
@@ -199,8 +210,8 @@ async function begin() {
   } catch (error) {
     at("statistics-said").textContent = error.message;
   }
-  const place = asked.get("at")?.split(",").map(Number);
-  if (place?.length === 2 && place.every(Number.isFinite)) read(...place);
+  const place = series.asked();
+  if (place) read(...place);
   viewer.dataset.ready = "";
 }
 
