@@ -8,13 +8,16 @@ import json
 from enum import StrEnum
 
 from core.blobs import BlobInfo, Blobs
+from core.errors import BadInput
 from services.storage.models import Frozen, extension_of
+from services.storage.parquet import Parquet, describe
 
 HEAD = 64 * 1024
 ROWS, COLUMNS, CELL = 50, 30, 200
 BYTES = 256
 RASTERS = frozenset({"tif", "tiff"})
 TABLES = {"csv": ",", "tsv": "\t"}
+FOOTERS = frozenset({"parquet", "geoparquet"})
 DOCUMENTS = frozenset({"json", "geojson"})
 
 
@@ -24,6 +27,7 @@ class Kind(StrEnum):
     EMPTY = "empty"
     PICTURE = "picture"
     TABLE = "table"
+    PARQUET = "parquet"
     DOCUMENT = "document"
     TEXT = "text"
     BYTES = "bytes"
@@ -36,29 +40,39 @@ class Preview(Frozen):
     text: str = ""
     rows: list[list[str]] = []
     """The first of a table; row 0 names the columns."""
+    parquet: Parquet | None = None
+    note: str = ""
+    """Why there is no better glance."""
     left_out: bool = False
     """Whether there is more than this."""
 
 
 def preview(blobs: Blobs, info: BlobInfo) -> Preview:
-    """Of a blob of any size, no more than its first 64 KB."""
+    """Of a blob of any size, no more than its first 64 KB, or the footer of a Parquet file."""
     if info.size == 0:
         return Preview(kind=Kind.EMPTY)
     extension = extension_of(info.ref)
     if extension in RASTERS:
         return Preview(kind=Kind.PICTURE)
+    note = ""
+    if extension in FOOTERS:
+        try:
+            return Preview(kind=Kind.PARQUET, parquet=describe(blobs, info))
+        except BadInput as error:
+            note = str(error)
     head = blobs.read(info.ref, 0, HEAD)
     more = info.size > len(head)
     text = _text(head)
     if text is None:
-        return Preview(kind=Kind.BYTES, text=_dump(head), left_out=info.size > BYTES)
+        left_out = info.size > BYTES
+        return Preview(kind=Kind.BYTES, text=_dump(head), left_out=left_out, note=note)
     if extension in TABLES and (rows := _rows(text, TABLES[extension], more)):
         return Preview(
             kind=Kind.TABLE, rows=rows[: ROWS + 1], left_out=more or len(rows) > ROWS + 1
         )
     if extension in DOCUMENTS and not more and (pretty := _pretty(text)):
         return Preview(kind=Kind.DOCUMENT, text=pretty[:HEAD], left_out=len(pretty) > HEAD)
-    return Preview(kind=Kind.TEXT, text=text, left_out=more)
+    return Preview(kind=Kind.TEXT, text=text, left_out=more, note=note)
 
 
 def _text(head: bytes) -> str | None:

@@ -11,6 +11,7 @@ from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers
 from tests.pages.catalogued import fill
 from tests.pages.sample_jobs import MENDED, Fragile, Reviewed, Survey
+from tests.support import parquet
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(
@@ -156,6 +157,8 @@ def addresses(house: House) -> list[str]:
     gate = waiting(house, house.submit(Reviewed(name="walk")))
     for name in ("a.csv", "b/c.txt", "d.json", "e.tif", "<b>" * 300):
         house.blobs.write(BlobRef(f"bronze/walk/{name}"), b'{"n": 1}')
+    footer = parquet.footer([{1: 6, 3: 1, 4: "name"}], 3, {"columns": {"shape": {}}})
+    house.blobs.write(BlobRef("bronze/walk/f.parquet"), parquet.file(footer))
     task = house.insights.tasks(bad).tasks[0].task_id
     parts = [f"/jobs/{good}{part}" for part in ("", "/tasks", "/events", "/logs", "/timeline")]
     tabs = ["workers", "schedules", "webhooks", "database", "settings", "keys", "audit"]
@@ -163,7 +166,10 @@ def addresses(house: House) -> list[str]:
         *("/", "/status", "/jobs", "/submit", "/submit/survey", "/sign-in", "/nowhere", "/operate"),
         *parts,
         *(f"/storage{each}" for each in ("", "?container=bronze-walk", "?container=gold-none")),
-        *(f"/storage/blob?ref=bronze/walk/{each}" for each in ("a.csv", "d.json", "e.tif")),
+        *(
+            f"/storage/blob?ref=bronze/walk/{each}"
+            for each in ("a.csv", "d.json", "e.tif", "f.parquet")
+        ),
         "/history",
         "/history?span=30d",
         *(f"/jobs/{each}" for each in (bad, gate, f"{bad}/tasks/{task}")),

@@ -1,6 +1,7 @@
 """What the storage pages show of real and of hostile blobs."""
 
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -10,6 +11,7 @@ from core.blobs import BlobRef
 from core.memory_blobs import MemoryBlobs
 from tests.http.house import House
 from tests.pages.test_pages import HOSTILE, Parts, only_ours
+from tests.support import parquet
 
 ENDINGS = ["", ".txt", ".csv", ".json", ".tif"]
 
@@ -74,6 +76,36 @@ def test_hostile_names_and_contents_show_as_text(
         assert all(
             each.startswith(("/assets/", "/storage/picture?ref=silver/")) for each in pictures
         )
+
+
+def test_a_parquet_file_shows_what_it_says_of_itself(
+    blobs: MemoryBlobs, client: httpx.Client, shared: Path
+) -> None:
+    ref = BlobRef("silver/tables/countries.parquet")
+    blobs.write(ref, (shared / "data" / "vector" / "example.parquet").read_bytes())
+    text = " ".join(Parts(client.get("/storage/blob", params={"ref": ref}).text).text.split())
+    for told in ("Rows5", "Geometries in geometry", "Polygon, MultiPolygon", "OGC:CRS84", "gdp_md_estint64yes"):  # fmt: skip
+        assert told in text
+
+
+def test_a_parquet_file_that_was_cut_short_says_so(
+    blobs: MemoryBlobs, client: httpx.Client
+) -> None:
+    blobs.write(BlobRef("silver/tables/cut.parquet"), b"PAR1 and then nothing")
+    page = client.get("/storage/blob?ref=silver/tables/cut.parquet").text
+    assert "does not end as a Parquet file does" in page
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_columns_show_as_text(blobs: MemoryBlobs, client: httpx.Client, text: str) -> None:
+    """R124: in names, in what wrote the file, and in all that it says of its geometries."""
+    said = {"encoding": text, "geometry_types": [text], "crs": {"name": text}, "bbox": text}
+    geo = {"primary_column": text, "columns": {text: said}}
+    data = parquet.file(parquet.footer([{1: 6, 4: text}], 1, geo, by=text))
+    blobs.write(BlobRef("silver/tables/odd.parquet"), data)
+    page = client.get("/storage/blob?ref=silver/tables/odd.parquet").text
+    assert only_ours(page)
+    assert text[:200] in Parts(page).text
 
 
 def test_links_of_odd_names_lead_to_their_blobs(
