@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.support.browser import DESKTOP, PHONE
 
@@ -28,12 +28,16 @@ def barriers(
         for address in addresses:
             page.goto(address, wait_until="load")
             page.wait_for_selector(until, timeout=60_000)
-            page.evaluate(AXE.read_text())
-            run = f"axe.run(document, {{runOnly: {RULES!r}, resultTypes: ['violations']}})"
-            told = page.evaluate(f"async () => (await {run}).violations")
-            if told:
-                found[address] = [(each["id"], each["nodes"][0]["html"][:200]) for each in told]
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            if wide > size["width"]:
-                found[f"{address} is wide"] = wide
+            if told := barriers_on(page):
+                found[address] = told
     return found
+
+
+def barriers_on(page: Page) -> list[object]:
+    """The same of a page as it stands."""
+    page.evaluate(AXE.read_text())
+    run = f"axe.run(document, {{runOnly: {RULES!r}, resultTypes: ['violations']}})"
+    told = page.evaluate(f"async () => (await {run}).violations")
+    found: list[object] = [(each["id"], each["nodes"][0]["html"][:200]) for each in told]
+    wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    return found + ([f"it is {wide[0]} wide"] if wide[0] > wide[1] else [])

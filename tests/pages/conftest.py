@@ -21,8 +21,9 @@ from infrastructure.calling import GuardedCaller
 from infrastructure.mailroom import PostgresMailroom
 from infrastructure.steward import PostgresSteward
 from tests.http.house import House, house_of, serving
+from tests.pages.axe import LOOKS
 from tests.pages.sample_jobs import JOBS
-from tests.support.browser import DESKTOP, chromium
+from tests.support.browser import chromium
 from tests.support.services import fresh_database
 from triggers.http.app import WebApp
 from triggers.http.services import SettingLine
@@ -110,9 +111,16 @@ def is_wrong(said: ConsoleMessage) -> bool:
 
 
 @pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
+def look() -> str:
+    """How the window of `page` looks; a test may be parametrized over it."""
+    return "desktop-light"
+
+
+@pytest.fixture
+def page(browser: Browser, url: str, look: str) -> Iterator[Page]:
     """A window in which nothing may go wrong unnoticed."""
-    with browser.new_context(base_url=url, viewport=DESKTOP) as context:
+    size, scheme = LOOKS[look]
+    with browser.new_context(base_url=url, viewport=size, color_scheme=scheme) as context:
         page = context.new_page()
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))

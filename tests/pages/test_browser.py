@@ -86,6 +86,7 @@ def test_a_blob_is_dropped_and_taken(page: Page, house: House, tmp_path: Path) -
     expect(page.get_by_label("source", exact=True)).to_have_value("bronze/uploads/dem<b>.tif")
     expect(page.locator("#checked")).to_contain_text("Not yet")
     page.get_by_role("button", name="Pick…").click()
+    page.wait_for_selector("#picker-body:not(.htmx-settling) > form:not(.htmx-added)")
     page.locator("#picker").get_by_label("Container").select_option("bronze-uploads")
     page.get_by_role("button", name="dem<b>.tif").click()
     page.get_by_label("area").fill("dropped")

@@ -18,7 +18,9 @@ NORTH_UP = Affine(10, 0, 500_000, 0, -10, 9_800_000)
 SOURCE = BlobRef("bronze/uploads/source.tif")
 
 
-def tiff(cells: np.ndarray, palette: dict | None = None, **profile: Any) -> bytes:
+def tiff(
+    cells: np.ndarray, palette: dict | None = None, names: Iterable[str] = (), **profile: Any
+) -> bytes:
     """A GeoTIFF with 10 m cells near Kigali, unless `profile` says otherwise."""
     bands = cells if cells.ndim == 3 else cells[None]
     shape = {"count": bands.shape[0], "height": bands.shape[1], "width": bands.shape[2]}
@@ -26,6 +28,8 @@ def tiff(cells: np.ndarray, palette: dict | None = None, **profile: Any) -> byte
     with gdal(), MemoryFile() as memory:
         with memory.open(driver="GTiff", **{**shape, **usual, **profile}) as dataset:
             dataset.write(bands)
+            for band, name in enumerate(names, 1):
+                dataset.set_band_description(band, name)
             if palette:
                 dataset.write_colormap(1, palette)
         return memory.read()
