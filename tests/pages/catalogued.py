@@ -10,7 +10,8 @@ from core.blobs import BlobRef, Blobs
 from core.catalog import Catalog
 from services.raster.models import COG_TYPE
 
-PLACES = {
+Box = tuple[float, float, float, float]
+PLACES: dict[str, Box] = {
     "kigali-hills": (29.9, -2.1, 30.2, -1.8),
     "lake-kivu<img src=x onerror=alert(1)>": (28.8, -2.5, 29.4, -1.5),
     "alps-dem": (6.0, 45.0, 11.0, 47.5),
@@ -26,7 +27,10 @@ def fill(catalog: Catalog) -> None:
             "collection": "samples",
             "bbox": list(box),
             "geometry": None,
-            "properties": {"datetime": "2026-01-01T00:00:00Z", "created": "2026-01-01T00:00:00Z"},
+            "properties": {
+                "datetime": "2026-01-01T00:00:00Z",
+                "created": "2026-01-01T00:00:00Z",
+            },
             "assets": {},
             "links": [],
         }
@@ -35,41 +39,50 @@ def fill(catalog: Catalog) -> None:
     catalog.add({"id": "samples", "type": "Collection"}, items)
 
 
-BOX = (29.0, -2.0, 29.5, -1.5)
+BOX: Box = (29.0, -2.0, 29.5, -1.5)
 
 
-def hang(blobs: Blobs, catalog: Catalog) -> str:
-    """A landscape of two bands, and a coarser picture of it; the name of its item."""
+def hang(
+    blobs: Blobs,
+    catalog: Catalog,
+    name: str = "hills",
+    box: Box = BOX,
+    title: str = "Analysis <b>tier</b>",
+    **told: Any,
+) -> str:
+    """A landscape of two bands, and a coarser picture of it; where its page is. `told`: further properties."""
     rows, columns = np.mgrid[0:256, 0:256] / 255
-    height = 1500 + 900 * np.sin(5 * columns) * np.cos(4 * rows) + 300 * rows
-    fine, coarse = BlobRef("silver/hills/hills.tif"), BlobRef("silver/hills/coarse.tif")
-    blobs.write(fine, _tiff(np.stack([height, columns * 100])), content_type=COG_TYPE)
-    blobs.write(coarse, _tiff(height[None, ::8, ::8]), content_type=COG_TYPE)
+    turned = 0.0 if box == BOX else box[0]
+    height = 1500 + 900 * np.sin(5 * columns + turned) * np.cos(4 * rows + turned) + 300 * rows
+    fine, coarse = BlobRef(f"silver/{name}/hills.tif"), BlobRef(f"silver/{name}/coarse.tif")
+    blobs.write(fine, _tiff(np.stack([height, columns * 100]), box), content_type=COG_TYPE)
+    blobs.write(coarse, _tiff(height[None, ::8, ::8], box), content_type=COG_TYPE)
     look = {"bidx": [1], "rescale": [[600, 2700]], "colormap_name": "terrain"}
     item: dict[str, Any] = {
         "type": "Feature",
-        "id": "hills",
+        "id": name,
         "collection": "samples",
-        "bbox": list(BOX),
+        "bbox": list(box),
         "geometry": None,
         "properties": {
             "datetime": "2026-02-01T00:00:00Z",
             "renders": {"default": {**look, "assets": ["analysis", "overview"]}},
             "gsd": 200,
+            **told,
         },
         "assets": {
-            "analysis": {"href": str(fine), "type": COG_TYPE, "title": "Analysis <b>tier</b>"},
+            "analysis": {"href": str(fine), "type": COG_TYPE, "title": title},
             "overview": {"href": str(coarse), "type": COG_TYPE, "title": "Overview"},
         },
         "links": [],
     }
     catalog.add({"id": "samples", "type": "Collection"}, [item])
-    return "/catalog/samples/hills"
+    return f"/catalog/samples/{name}"
 
 
-def _tiff(cells: np.ndarray) -> bytes:
+def _tiff(cells: np.ndarray, box: Box) -> bytes:
     count, height, width = cells.shape
-    west, south, east, north = BOX
+    west, south, east, north = box
     grid = Affine((east - west) / width, 0, west, 0, (south - north) / height, north)
     shape: dict[str, Any] = {"count": count, "height": height, "width": width, "dtype": "float32"}
     with MemoryFile() as file:

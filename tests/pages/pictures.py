@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from playwright.sync_api import Browser
@@ -13,7 +15,9 @@ from playwright.sync_api import Browser
 from core.blobs import BlobRef
 from core.registry import Registry
 from tests.http.house import House, house_of, serving
-from tests.pages.catalogued import fill
+from tests.pages import weathered
+from tests.pages.burning import FireForecast, burning
+from tests.pages.catalogued import hang
 from tests.pages.conftest import app_of, working
 from tests.pages.sample_jobs import JOBS, Fragile, Reviewed, Survey
 from tests.support.browser import DESKTOP, PHONE, chromium
@@ -37,7 +41,23 @@ select run_id, 0, 0, 'tasks-light', 'failed', 1, started_at, finished_at,
        jsonb_build_object('type', (array['BadInput', 'TimedOut'])[1 + run_id % 2],
                           'message', (array['no CRS; pass input_crs', 'took longer than 600 s'])[1 + run_id % 2])
 from app.runs where run_id > 1000 and status = 'failed';
+insert into app.traffic (hour, job_type, bytes_in, bytes_out)
+select date_trunc('hour', created_at), job_type, sum(run_id % 97) * 40000000, sum(run_id % 89) * 9000000
+from app.runs where run_id > 1000 group by 1, 2;
 """
+SHOWN = {
+    "kigali-hills": (29.9, -2.1, 30.2, -1.8),
+    "lake-kivu": (28.8, -2.5, 29.4, -1.5),
+    "alps-dem": (6.0, 45.0, 11.0, 47.5),
+    "andes-snow": (-71.0, -34.0, -69.0, -31.0),
+}
+STORED = {"visualization": 31_000_000_000, "analysis": 212_000_000_000, "archive": 140_000_000_000}
+FIRE: dict[str, Any] = {
+    "point": (-105.3, 40.0),
+    "radius_m": 12_000,
+    "horizons_hours": [3, 6, 12, 24],
+    "members": 20,
+}
 
 
 @contextmanager
@@ -49,7 +69,7 @@ def working_house() -> Iterator[House]:
         with (
             psycopg.connect(server.dsn(), autocommit=True) as admin,
             fresh_database(server, admin) as dsn,
-            house_of(dsn, Registry.of(*JOBS)) as house,
+            house_of(dsn, Registry.of(*JOBS, FireForecast)) as house,
             working(house),
         ):
             yield house
@@ -59,12 +79,20 @@ def working_house() -> Iterator[House]:
 
 def furnish(house: House) -> dict[str, str]:
     """Work as an installation has it; the pages to show, by the names of their pictures."""
-    fill(house.catalog)
+    for name, box in SHOWN.items():
+        viewer = hang(
+            house.blobs, house.catalog, name, box, "Analysis", **{"coremachine:bytes": STORED}
+        )
+    items = weathered.fill(house)
+    house.catalog.remove("weather", items["cube"])  # its box is the whole world
+    weather = f"/catalog/weather/{items['degrees']}"
+    lon, lat = weathered.PLACE
+    fire = house.submit(FireForecast(reference_time=datetime.now(UTC), **FIRE))
     gate = house.submit(Reviewed(name="Kigali hills"))
     good = house.submit(Survey(area="Lake Kivu", parts=40))
     bad = house.submit(Fragile(name="bridge"))
-    for job_id in (good, bad):
-        eventually(lambda job_id=job_id: house.insights.job(job_id).status.is_final)
+    for job_id in (good, bad, fire):
+        eventually(lambda job_id=job_id: house.insights.job(job_id).status.is_final, 240)
     eventually(lambda: any(each.job_id == gate for each in house.insights.gates()))
     with house.database.transaction() as conn:
         for statement in PAST.split(";\n"):
@@ -80,7 +108,22 @@ def furnish(house: House) -> dict[str, str]:
         "submit": "/submit/survey",
         "storage": "/storage?container=bronze-rasters",
         "history": "/history",
+        "viewer": viewer,
+        "weather": f"{weather}?at={lon + 0.004},{lat + 0.004}",
+        "fire": f"/fire?job={fire}",
     }
+
+
+READY = {
+    "home": ["[data-map][data-ready]"],
+    "job": ["#times .band"],
+    "viewer": ["#viewer[data-ready]"],
+    "weather": ["#viewer[data-ready]", "#series svg"],
+    "fire": ["#fire-map[data-drawn]"],
+}
+"""What has to be there before a picture is taken."""
+BELOW = {"weather": "#series"}
+"""What is scrolled to."""
 
 
 def take(browser: Browser, url: str, addresses: dict[str, str]) -> None:
@@ -93,10 +136,10 @@ def take(browser: Browser, url: str, addresses: dict[str, str]) -> None:
                 if ending and name not in ("home", "history"):
                     continue
                 page.goto(address)
-                if name == "home":
-                    page.locator("[data-map][data-ready]").wait_for()
-                if name == "job":
-                    page.locator("#times .band").first.wait_for()
+                for waited in READY.get(name, ()):
+                    page.locator(waited).first.wait_for()
+                if name in BELOW:
+                    page.locator(BELOW[name]).scroll_into_view_if_needed()
                 page.wait_for_timeout(1_000)  # maps fade in
                 page.screenshot(path=INTO / f"{name}{ending}.png")
 
@@ -104,7 +147,8 @@ def take(browser: Browser, url: str, addresses: dict[str, str]) -> None:
 def main() -> int:
     with (
         working_house() as house,
-        serving(app_of(house)) as url,
+        burning(house) as more,
+        serving(app_of(house, **more)) as url,
         chromium() as browser,
     ):
         take(browser, url, furnish(house))

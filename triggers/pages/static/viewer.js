@@ -101,8 +101,8 @@ async function legend(asset) {
   const shown = ramp(at("ramp"), given.get("colormap_name") ?? (field("bidx") ? "gray" : look.colormap_name ?? "gray"));
   form.querySelector(".legend").classList.toggle("off", !shown);
   at("legend-said").textContent = range ? `${terse(Number(range[0]))} to ${terse(Number(range[1]))}` : "";
-  form.elements.low.placeholder = range?.[0] ?? "";
-  form.elements.high.placeholder = range?.[1] ?? "";
+  form.elements.low.placeholder = range ? terse(Number(range[0])) : "";
+  form.elements.high.placeholder = range ? terse(Number(range[1])) : "";
 }
 
 function facts(list, pairs) {
