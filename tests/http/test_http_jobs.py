@@ -313,6 +313,7 @@ def test_job_types_tell_their_parameters_and_stages(client: httpx.Client) -> Non
     types = get(client, "/api/job-types")["job_types"]
     assert [one["job_type"] for one in types] == [
         "choosy",
+        "copying",
         "failing",
         "long",
         "relay",
