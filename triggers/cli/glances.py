@@ -66,7 +66,8 @@ def history(
     With --json it is told slice by slice of time.
     """
     found = session.client.history(span)
-    lines = [*rows_of(found.types, TYPES), "", *rows_of(found.reasons, REASONS)]
+    reasons = ["", *rows_of(found.reasons, REASONS)] if found.reasons else []
+    lines = [*rows_of(found.types, TYPES), *reasons]
     session.answer(found, lambda: typer.echo("\n".join(lines)))
 
 
