@@ -93,6 +93,17 @@ def test_a_blob_is_dropped_and_taken(page: Page, house: House, tmp_path: Path) -
     expect(page.locator("#checked")).to_contain_text("5 B to read")
 
 
+def test_a_button_cannot_be_pressed_before_somebody_listens(page: Page) -> None:
+    """On a slow line the page is there before its scripts are."""
+    page.route("**/form.js", lambda it: it.fulfill(body="", content_type="text/javascript"))
+    page.goto("/submit/survey")
+    page.get_by_text("more, which may be left as they are").click()
+    expect(page.get_by_role("button", name="Pick…")).to_be_disabled()
+    page.unroute("**/form.js")
+    page.reload()
+    expect(page.get_by_role("button", name="Pick…", include_hidden=True)).to_be_enabled()
+
+
 def test_files_are_sent_into_a_folder_and_looked_at(
     page: Page, house: House, tmp_path: Path
 ) -> None:

@@ -36,6 +36,9 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// Until somebody listens, they cannot be pressed.
+form.querySelectorAll("[data-pick], [data-box]").forEach((each) => { each.disabled = false; });
+
 function lastContainer() {
   const [zone, name] = target.value.split("/");
   return zone && name ? `${zone}-${name}` : "";
