@@ -6,8 +6,7 @@ import logging
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, get_type_hints
@@ -26,7 +25,6 @@ from core.errors import (
 )
 from core.held import Held
 from core.inputs import Inputs
-from core.internet import Internet
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.mishaps import understood
@@ -154,24 +152,17 @@ class Executor:
 
     def _call(self, work: Assignment, stage: AnyStage, claim: Claim) -> Ending:
         arguments = self.inputs.arguments(work.run, claim, stage)
-        with self._counted(work.run.job_type) as count:
-            context = self._context(work, stage, claim, count)
-            value = stage.handler(work.job, context, *arguments)
+        count = Count()
+        try:
+            value = stage.handler(work.job, self._context(work, stage, claim, count), *arguments)
+        finally:  # what a task moved counts also when it fails
+            if any(count.moved) and self.watch.moved is not None:
+                self.watch.moved(work.run.job_type, count.moved)
         data = encode(stage.adapter, value, f"the result of {stage.name}")
         payload = self.values.pack(
             data, f"runs/{claim.key.run}/{claim.key.stage}/{claim.key.idx}-{claim.attempt}"
         )
         return Asked(payload) if stage.shape is Shape.GATE else Completed(payload)
-
-    @contextmanager
-    def _counted(self, job_type: str) -> Generator[Count]:
-        """A count of what the task moves, told also when it fails."""
-        count = Count()
-        try:
-            yield count
-        finally:
-            if any(count.moved) and self.watch.moved is not None:
-                self.watch.moved(job_type, count.moved)
 
     def _context(self, work: Assignment, stage: AnyStage, claim: Claim, count: Count) -> Context:
         key, name = claim.key, str(claim.key)
@@ -189,19 +180,12 @@ class Executor:
             origin=str(origin) if (origin := origin_of(key, work.run.plan)) else None,
             blobs=count.blobs(self.machine.blobs),
             catalog=self.machine.catalog,
-            options=self._options(count),
+            options=count.options(self.machine.options),
             log=logging.LoggerAdapter(task_log, extra),
             reporter=_Reporter(self, claim),
             checker=lambda: self.held.check(key),
             checkpoints=_Checkpoints(self, claim),
         )
-
-    def _options(self, count: Count) -> Mapping[type[Any], object]:
-        found = self.machine.options
-        internet = found.get(Internet)
-        if not isinstance(internet, Internet):
-            return found
-        return {**found, Internet: count.internet(internet)}
 
     def _unrunnable(self, claim: Claim, error: CoreMachineError | None) -> Ending:
         """An older or newer worker may know what this one does not: give the task back for a while."""

@@ -27,6 +27,9 @@ class Moved(NamedTuple):
         return Moved(self.read + other.read, self.written + other.written)
 
 
+NOTHING_MOVED = Moved()
+
+
 class TrafficBook(Protocol):
     """Keeps sums of what job types moved, by the hour."""
 
@@ -60,11 +63,13 @@ class Traffic:
 
 
 class Count:
-    """What one task moves; its threads may count at once."""
+    """What one task moves; its threads may count at once. Made for every task, so it is cheap to make."""
+
+    __slots__ = ("_lock", "moved")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.moved = Moved()
+        self.moved = NOTHING_MOVED
 
     def read(self, size: int) -> None:
         self._add(Moved(read=size))
@@ -80,8 +85,29 @@ class Count:
         """The same storage, seen through this count."""
         return cast("Blobs", _CountedBlobs(blobs, self))
 
+    def options(self, options: Mapping[type[Any], object]) -> Mapping[type[Any], object]:
+        """The same options, with the internet seen through this count."""
+        return _CountedOptions(options, self)
+
     def internet(self, internet: Internet) -> Internet:
         return replace(internet, reader=_CountedReader(internet.reader, self))
+
+
+class _CountedOptions(Mapping[type[Any], object]):
+    __slots__ = ("_count", "_options")
+
+    def __init__(self, options: Mapping[type[Any], object], count: Count) -> None:
+        self._options, self._count = options, count
+
+    def __getitem__(self, kind: type[Any]) -> object:
+        found = self._options[kind]
+        return self._count.internet(found) if isinstance(found, Internet) else found
+
+    def __iter__(self) -> Iterator[type[Any]]:
+        return iter(self._options)
+
+    def __len__(self) -> int:
+        return len(self._options)
 
 
 class _CountedBlobs:

@@ -64,7 +64,10 @@ def test_what_the_internet_answers_was_read() -> None:
         def close(self) -> None: ...
 
     count = Count()
-    internet = count.internet(Internet(Place(), "http://stand.in"))
+    options = count.options({Internet: Internet(Place(), "http://stand.in"), str: "other"})
+    assert (len(options), options[str]) == (2, "other")
+    internet = options[Internet]
+    assert isinstance(internet, Internet)
     told = internet.read(Ask("https://example.org/a"))
     assert told.body == b"http://stand.in/example.org/a"
     assert count.moved == Moved(read=len(told.body))
