@@ -29,7 +29,7 @@ TOWARDS = 0.5
 STEADY = 5.0
 """m/s; less does not decide on steep ground."""
 GALE = 10.0
-"""m/s; less may lose against a slope that rises into it."""
+"""m/s; less may lose against a slope that it blows down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _downwind(moved: Array, wind: Array, ground: Ground, directed: bool) -> Find
     if speed < STEADY and ground.steep >= STEEP:
         return _skipped(Check.DOWNWIND, f"the mean wind is {speed:.1f} m/s, and the ground steep")
     if speed < GALE and ground.has_an_uphill and float(wind @ ground.mean) < 0:
-        return _skipped(Check.DOWNWIND, "the ground rises against the wind")
+        return _skipped(Check.DOWNWIND, "the wind blows down the slope")
     along = float(moved @ wind / speed)
     side = "downwind" if along > 0 else "against the wind"
     return _found(

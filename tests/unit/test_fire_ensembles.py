@@ -210,6 +210,36 @@ def test_a_fire_on_a_slope_is_seen_to_climb() -> None:
     assert wrong[Check.UPSLOPE] is Outcome.FAILED
 
 
+@pytest.mark.parametrize(
+    ("east", "north", "downwind", "upslope"),
+    [
+        (4.0, 0.0, "not_applicable", "not_applicable"),  # too light to decide on steep ground
+        (-4.0, 0.0, "not_applicable", "passed"),
+        (-7.0, 0.0, "passed", "passed"),
+        (-0.5, 7.0, "passed", "not_applicable"),  # along the slope
+        (7.0, 0.0, "not_applicable", "not_applicable"),  # down it, and may lose
+        (14.0, 0.0, "passed", "not_applicable"),  # down it, and wins
+    ],
+)
+def test_where_wind_and_slope_decide_is_asked_only_where_they_can(
+    east: float, north: float, downwind: str, upslope: str
+) -> None:
+    ground, weather = land(slope=0.7, aspect=90.0), air(east, north)  # it rises to the west
+    told = looked(spread(ground, weather, BEGAN, 90.0), ground, weather)
+    assert (told[Check.DOWNWIND], told[Check.UPSLOPE]) == (downwind, upslope)
+    assert told[Check.ELONGATED] is Outcome.PASSED  # so it is large enough to be asked
+
+
+def test_a_fire_of_few_cells_grows_but_has_no_direction() -> None:
+    weather = air(3.0)
+    ended = next(m for m in range(1, 90) if spread(land(), weather, BEGAN, m).burnt(m).sum() > 12)
+    fire = spread(land(), weather, BEGAN, ended)
+    found = findings(fire, (ended / 2, ended), land(), weather, BEGAN)
+    told = {each.check: each.outcome for each in found}
+    assert told[Check.GROWS] is Outcome.PASSED
+    assert told[Check.DOWNWIND] is told[Check.ELONGATED] is Outcome.NOT_APPLICABLE
+
+
 def test_a_fire_against_the_wind_is_found_out() -> None:
     told = looked(spread(land(), air(-4.0), BEGAN, 90.0), land(), air(4.0))
     assert told[Check.DOWNWIND] is Outcome.FAILED
