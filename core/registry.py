@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from core.errors import JobDefinitionError, UnknownJobType
+from core.imports import one_at_a_time
 from core.job import JobBase
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,9 @@ def discover(package: ModuleType) -> Registry:
         pkgutil.iter_modules(package.__path__, f"{package.__name__}."), key=lambda i: i.name
     ):
         try:
-            found = jobs_in(importlib.import_module(info.name))
+            with one_at_a_time:
+                module = importlib.import_module(info.name)
+            found = jobs_in(module)
             for job in found:
                 known = {name for each in jobs.values() for name in (each.job_type, *each.also)}
                 for name in (job.job_type, *job.also):

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from core.identity import Identifier
+from core.imports import one_at_a_time
 from infrastructure.database import Database
 from infrastructure.keys import PostgresKeys
 from infrastructure.migrations import migrate
@@ -16,8 +17,9 @@ def issuers(given: Settings) -> list[Identifier]:
     """Those whose tokens are taken."""
     if given.entra_tenant is None:
         return []
-    from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
-    from infrastructure.jwks import Jwks  # noqa: PLC0415
+    with one_at_a_time:
+        from infrastructure.entra import EntraTokens, Expected  # noqa: PLC0415 - only where it is used
+        from infrastructure.jwks import Jwks  # noqa: PLC0415
 
     expected = Expected(given.issuers(), given.audiences(), given.roles())
     return [EntraTokens(Jwks(given.keys_url()), expected)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.imports import one_at_a_time
 from core.load import Scales
 from core.scribe import Scribe
 from core.traffic import Traffic
@@ -47,7 +48,8 @@ def _tracer(given: Settings) -> Tracer:
     azure = given.application_insights
     if not given.otlp_endpoint and azure is None:
         return NoTracer()
-    from infrastructure.tracing import OtelTracer, exporters  # noqa: PLC0415 - who does not trace imports nothing
+    with one_at_a_time:
+        from infrastructure.tracing import OtelTracer, exporters  # noqa: PLC0415 - who does not trace imports nothing
 
     found = exporters(given.otlp_endpoint, None if azure is None else azure.get_secret_value())
     return OtelTracer(given.service_name, found) if found else NoTracer()

@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from core.errors import CoreMachineError
+from core.imports import one_at_a_time
 from infrastructure.database import first_line, sql
 
 log = logging.getLogger(__name__)
@@ -92,8 +93,9 @@ def _must(conn: psycopg.Connection, statement: LiteralString) -> None:
 
 def _apply(dsn: str, wanted: str) -> None:
     """By pgSTAC's own migrator, which opens its own connection."""
-    from pypgstac.db import PgstacDB  # noqa: PLC0415 - slow to import, and rarely needed
-    from pypgstac.migrate import Migrate  # noqa: PLC0415
+    with one_at_a_time:
+        from pypgstac.db import PgstacDB  # noqa: PLC0415 - slow to import, and rarely needed
+        from pypgstac.migrate import Migrate  # noqa: PLC0415
 
     for left in reversed(range(TRIES)):
         try:

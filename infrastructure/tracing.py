@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from core.imports import one_at_a_time
 from core.redaction import redacted
 from core.whereabouts import Mark, current_request
 
@@ -123,7 +124,8 @@ def exporters(otlp: str | None, azure: str | None) -> list[SpanExporter]:
 def _azure(connection_string: str) -> SpanExporter | None:
     """The Functions host sets the connection string for its own use too, so a missing package stops nobody."""
     try:
-        module = importlib.import_module(AZURE_MODULE)
+        with one_at_a_time:
+            module = importlib.import_module(AZURE_MODULE)
     except ModuleNotFoundError:
         log.warning(
             "APPLICATIONINSIGHTS_CONNECTION_STRING is set, but no traces go there: the package %s is not installed. "

@@ -9,6 +9,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from core.errors import BadInput
 from core.housekeeping import Keeping
+from core.imports import one_at_a_time
 from core.insights import Insights
 from core.reading import Reader
 from services.fire.options import FireOptions
@@ -38,7 +39,8 @@ def keeping(given: Settings) -> Keeping:
 
 
 def crowd(given: Settings) -> CrowdLimits:
-    from triggers.http.crowd import CrowdLimits  # noqa: PLC0415 - only the web app needs it
+    with one_at_a_time:
+        from triggers.http.crowd import CrowdLimits  # noqa: PLC0415 - only the web app needs it
 
     return CrowdLimits(
         given.max_requests,
@@ -82,7 +84,8 @@ def regions(given: Settings) -> tuple[Region, ...]:
 
 def insights(services: Services, reader: Reader, forecasts: Lookout[Inventory]) -> Insights:
     """With what is there of forecasts."""
-    from services.weather.tilecache.inventory import lines  # noqa: PLC0415 - only the web app asks
+    with one_at_a_time:
+        from services.weather.tilecache.inventory import lines  # noqa: PLC0415 - only the web app asks
 
     return Insights(
         reader,
@@ -96,7 +99,8 @@ def insights(services: Services, reader: Reader, forecasts: Lookout[Inventory]) 
 
 def told(given: Settings) -> list[SettingLine]:
     """Every setting under its name in the environment. Of a secret it tells whether it is set."""
-    from triggers.http.services import SettingLine  # noqa: PLC0415 - nor for this
+    with one_at_a_time:
+        from triggers.http.services import SettingLine  # noqa: PLC0415 - nor for this
 
     lines: list[SettingLine] = []
     for name, field in type(given).model_fields.items():

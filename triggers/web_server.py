@@ -6,12 +6,15 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from core.imports import one_at_a_time
+
 
 class WebServer:
     """Serves one app. `proxies`: those whose word about the caller's address is taken."""
 
     def __init__(self, app: Any, host: str, port: int, proxies: Sequence[str] = ()) -> None:
-        import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
+        with one_at_a_time:
+            import uvicorn  # noqa: PLC0415 - a worker without a port never pays for it
 
         config = uvicorn.Config(
             app,

@@ -22,6 +22,7 @@ from core.errors import CoreMachineError
 from core.execution import Apart
 from core.executor import Executor
 from core.housekeeper import Housekeeper
+from core.imports import one_at_a_time
 from core.internet import Internet
 from core.keys import KeyRing
 from core.machine import CoreMachine
@@ -180,7 +181,8 @@ def task_machine(given: Settings, watch: Watch) -> CoreMachine:
 
 def _registry(given: Settings) -> Registry:
     """Every job of the packages that the settings name."""
-    found = [discover(import_module(name.strip())) for name in given.jobs.split(",")]
+    with one_at_a_time:
+        found = [discover(import_module(name.strip())) for name in given.jobs.split(",")]
     jobs = {name: job for each in found for name, job in each.jobs.items()}
     return Registry(jobs, {name: why for each in found for name, why in each.broken.items()})
 
@@ -188,7 +190,8 @@ def _registry(given: Settings) -> Registry:
 def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell) -> Queue:
     if given.service_bus is None:
         return PostgresQueue(store, bell)
-    from infrastructure.service_bus_queue import ServiceBusQueue  # noqa: PLC0415 - the SDK is slow to import
+    with one_at_a_time:
+        from infrastructure.service_bus_queue import ServiceBusQueue  # noqa: PLC0415 - the SDK is slow to import
 
     return ServiceBusQueue(store, PostgresOutbox(database), service_bus(), given.queue_names())
 
@@ -272,20 +275,27 @@ def uses_service_bus() -> bool:
 
 
 def service_bus() -> ServiceBus:
-    from infrastructure.service_bus import ServiceBus  # noqa: PLC0415 - the SDK is slow to import
+    with one_at_a_time:
+        from infrastructure.service_bus import ServiceBus  # noqa: PLC0415 - the SDK is slow to import
 
     given = settings().service_bus
     assert given is not None, "asked for Service Bus without SERVICEBUS_CONNECTION_STRING"
     return ServiceBus(given.get_secret_value())
 
 
-@cache
+_first_message = threading.Lock()
+_runners: list[TaskRunner] = []
+
+
 def _host() -> TaskRunner:
     """The runner of a Functions instance: its session lives as long as its heartbeat does."""
     services = shared()
-    process = worker_process(services, "functions", {})
-    process.start()
-    return process.runner
+    with _first_message:
+        if not _runners:
+            process = worker_process(services, "functions", {})
+            process.start()
+            _runners.append(process.runner)
+        return _runners[0]
 
 
 def run_message(queue: QueueName, body: bytes, delivery_count: int) -> None:
@@ -316,13 +326,14 @@ def clean_up() -> None:
 
 def web_app(host: str | None = None) -> Any:
     """The ASGI app, imported only when the first request comes. `host`: where we listen; None: a platform does it."""
-    from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
-    from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
-    from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
-    from services.weather.tilecache.inventory import watched  # noqa: PLC0415 - nor for this
-    from triggers.http.app import create_app  # noqa: PLC0415
-    from triggers.http.health import scratch_disk  # noqa: PLC0415
-    from triggers.http.services import Services as WebServices  # noqa: PLC0415
+    with one_at_a_time:
+        from infrastructure.stac_connections import StacConnections  # noqa: PLC0415 - nor for this
+        from services.grids.models import GridLimits  # noqa: PLC0415 - nor for this
+        from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
+        from services.weather.tilecache.inventory import watched  # noqa: PLC0415 - nor for this
+        from triggers.http.app import create_app  # noqa: PLC0415
+        from triggers.http.health import scratch_disk  # noqa: PLC0415
+        from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
     services = shared()
     given, machine = services.settings, services.machine
@@ -364,8 +375,9 @@ def web_app(host: str | None = None) -> Any:
 
 def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
     """Who may call, and how callers are known. Raises UnsafeAddress."""
-    from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
-    from triggers.listening import mode_for  # noqa: PLC0415
+    with one_at_a_time:
+        from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
+        from triggers.listening import mode_for  # noqa: PLC0415
 
     mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)
     return Access(mode, (keys, *issuers(given)), Rates(*given.rates()))

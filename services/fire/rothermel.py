@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.errors import BadInput
+from core.imports import one_at_a_time
 from services.fire import fuel_models
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -101,7 +102,8 @@ def behaviour(
     ground: Ground = FLAT,
 ) -> Behaviour:
     """What fire does in each place. Codes that are no fuel give a rate of 0."""
-    from services.fire import kernels  # noqa: PLC0415 - compiles
+    with one_at_a_time:
+        from services.fire import kernels  # noqa: PLC0415 - compiles
 
     codes = np.asarray(codes)
     refuse_unknown(codes)

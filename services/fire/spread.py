@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import BadInput
+from core.imports import one_at_a_time
 from services.fire import fuel_models, stencil
 from services.fire.landscape import Ignition, Landscape, Weather
 from services.fire.rothermel import Array, flame_length
@@ -54,7 +55,8 @@ def spread(
     factor: float = 1.0,
 ) -> Spread:
     """The fire up to a minute. `factor` multiplies every rate of spread; more directions make rounder fires."""
-    from services.fire import kernels  # noqa: PLC0415 - compiles
+    with one_at_a_time:
+        from services.fire import kernels  # noqa: PLC0415 - compiles
 
     sources = _checked(landscape, weather, ignition, until, directions)
     ground, fuels = _ground(landscape, weather)
@@ -121,7 +123,8 @@ def _ground(landscape: Landscape, weather: Weather) -> tuple[tuple[Array, ...], 
 
 
 def _air(weather: Weather, fuels: Array, factor: float) -> tuple[Array | float, ...]:
-    from services.fire import kernels  # noqa: PLC0415 - compiles
+    with one_at_a_time:
+        from services.fire import kernels  # noqa: PLC0415 - compiles
 
     shape = (*weather.wind.shape[:3], len(fuels), kernels.BED)
     if np.prod(shape) > MOST_BEDS:

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.blobs import BlobRef, Blobs
 from core.errors import BadInput, BlobChanged, ServiceUnavailable
+from core.imports import one_at_a_time
 from services.grids import opened
 from services.grids.inspect import array_of, cells, dims_of
 from services.grids.models import GridInfo, Layout, Slab, Variable, Written
@@ -95,7 +96,8 @@ def slabs_of(variable: Variable, chunks: Shape) -> Iterator[Slab]:
 
 def prepare(blobs: Blobs, info: GridInfo, layout: Layout) -> list[Slab]:
     """Write the metadata and all that is no grid; what is left to write. Doing it again changes nothing."""
-    from services.grids import skeleton  # noqa: PLC0415 - zarr is slow to import
+    with one_at_a_time:
+        from services.grids import skeleton  # noqa: PLC0415 - zarr is slow to import
 
     source = _source(blobs, info.source, layout.etag)
     skeleton.write(blobs, source, layout, [variable.name for variable in companions(info)])

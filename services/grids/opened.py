@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.blobs import BlobRef, Blobs
 from core.errors import BadInput, BlobNotFound
+from core.imports import one_at_a_time
 from services.grids import references
 from services.grids.references import References
 
@@ -55,7 +56,8 @@ def is_netcdf(ref: BlobRef) -> bool:
 
 def netcdf(blobs: Blobs, ref: BlobRef, only: str | None = None) -> tuple[zarr.Group, References]:
     """A NetCDF file, or one variable of it, as a group that is read by ranges."""
-    from services.grids.netcdf import of_netcdf  # noqa: PLC0415 - h5py, only for those who read NetCDF
+    with one_at_a_time:
+        from services.grids.netcdf import of_netcdf  # noqa: PLC0415 - h5py, only for those who read NetCDF
 
     found = of_netcdf(blobs, ref, only)
     return referred(blobs, found, ref), found
@@ -77,7 +79,8 @@ def dataset(group: zarr.Group, ref: BlobRef) -> xarray.Dataset:
 
     Times stay numbers, since calendars are kept apart.
     """
-    import xarray  # noqa: PLC0415 - slow to import
+    with one_at_a_time:
+        import xarray  # noqa: PLC0415 - slow to import
 
     with understood(ref):
         return xarray.open_zarr(
@@ -129,6 +132,7 @@ def _group(found: Store, ref: BlobRef, consolidated: bool | None) -> zarr.Group:
 
 def _stores():
     """Every worker imports every job, and zarr is slow to import: it waits until a cube is opened."""
-    from services.grids import store as stores  # noqa: PLC0415
+    with one_at_a_time:
+        from services.grids import store as stores  # noqa: PLC0415
 
     return stores

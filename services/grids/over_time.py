@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.blobs import Blobs
 from core.catalog import Catalog, Document
 from core.errors import BadInput
+from core.imports import one_at_a_time
 from services.grids import ask, cubes
 from services.grids.ask import Series
 from services.grids.models import GridLimits
@@ -77,8 +78,9 @@ def _in_metres(item: Document) -> bool:
 
 
 def _of_bands(opener: Opener, item: Document, about: Timed, lon: float, lat: float) -> Series:
-    from services.tiles import along  # noqa: PLC0415 - takes seconds to import, and not every host shows rasters
-    from services.tiles.assets import shown_ref  # noqa: PLC0415 - the same
+    with one_at_a_time:
+        from services.tiles import along  # noqa: PLC0415 - takes seconds to import, and not every host shows rasters
+        from services.tiles.assets import shown_ref  # noqa: PLC0415 - the same
 
     asset = item.get("assets", {}).get(about.name, {})
     ref = shown_ref(asset.get("href", ""), f"The raster of {about.name}")

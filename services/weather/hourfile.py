@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.blobs import BlobInfo
 from core.errors import CoreMachineError
+from core.imports import one_at_a_time
 from services.geo.gridspec import GridSpec
 from services.weather import ranges
 from services.weather.cache import Cache
@@ -261,7 +262,8 @@ class HourFile:
 
     def _taken(self, want: Want, of: Entry, message: bytes, spec: GridSpec) -> _Taken:
         """Decoded, proved to be what it should, and cut at once, so that no whole field is kept."""
-        from services.weather.decode import decode  # noqa: PLC0415 - eccodes is slow to load
+        with one_at_a_time:
+            from services.weather.decode import decode  # noqa: PLC0415 - eccodes is slow to load
 
         field = decode(message, of.part)
         self._prove(field, want)
@@ -291,7 +293,8 @@ class HourFile:
 
 def _ready() -> None:
     """eccodes loads its tables while the first inventory is on its way."""
-    from services.weather.decode import load  # noqa: PLC0415 - eccodes is slow to load
+    with one_at_a_time:
+        from services.weather.decode import load  # noqa: PLC0415 - eccodes is slow to load
 
     load()
 

@@ -11,6 +11,7 @@ from core.blobs import BlobRef, Blobs, Zone
 from core.catalog import Catalog, Document
 from core.errors import BadInput
 from core.extents import utc
+from core.imports import one_at_a_time
 from services.geo.gridspec import GridSpec
 from services.grids.item import DATACUBE, ZARR
 from services.stac import gridded
@@ -65,7 +66,8 @@ def name_of(plan: Plan, spec: GridSpec, job: str) -> str:
 
 def store(blobs: Blobs, patch: Patch, collection: str, job: str) -> Stored:
     """Write the Zarr store and the COGs."""
-    from services.weather import stored  # noqa: PLC0415 - zarr is slow to import
+    with one_at_a_time:
+        from services.weather import stored  # noqa: PLC0415 - zarr is slow to import
 
     plan, name = patch.plan, name_of(patch.plan, patch.spec, job)
     values = {variable: _range(patch, variable) for variable in patch.variables}

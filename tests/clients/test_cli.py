@@ -359,7 +359,7 @@ def test_who_interrupts_is_told_that_the_job_goes_on(house: House, tmp_path: Pat
             stderr=subprocess.PIPE,
             text=True,
         )
-        eventually(lambda: house.insights.status_of(Squares(n=3).fingerprint), timeout=60)
+        eventually(lambda: house.insights.status_of(Squares(n=3).fingerprint))
         time.sleep(0.5)  # it must be waiting by then
         running.send_signal(signal.SIGINT)
         _, told = running.communicate(timeout=60)
@@ -390,7 +390,7 @@ def test_the_shell_completes_commands_job_types_their_flags_and_jobs(
 
         def offers(line: str, *wanted: str) -> None:
             """A machine that is too busy to answer within the command's patience is asked again."""
-            eventually(lambda: completed(server, tmp_path, line).split() == [*wanted], timeout=60)
+            eventually(lambda: completed(server, tmp_path, line).split() == [*wanted])
 
         offers("coremachine resu", "result", "resume", "resubmit")
         offers("coremachine submit squ", "squares")

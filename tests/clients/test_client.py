@@ -30,7 +30,7 @@ def fresh() -> str:
 def test_a_job_is_submitted_waited_for_and_gives_its_result(client: Client) -> None:
     submitted = client.submit("hello_world", {"names": ["Ada", "Grace", fresh()]})
     seen: list[Job] = []
-    job = client.wait(submitted, timeout=30, progress=seen.append)
+    job = client.wait(submitted, timeout=120, progress=seen.append)
     assert (job.status, job.result, job.succeeded) == ("completed", 3, True)
     assert [stage.name for stage in job.stages] == ["greet", "count"]
     assert seen[-1] == job
@@ -40,7 +40,7 @@ def test_a_job_is_submitted_waited_for_and_gives_its_result(client: Client) -> N
 def test_equal_submissions_are_one_job(client: Client) -> None:
     names = [fresh()]
     first = client.submit("hello_world", {"names": names})
-    client.wait(first, timeout=30)
+    client.wait(first, timeout=120)
     again = client.submit("hello_world", {"names": names})
     assert (again.job_id, again.is_new) == (first.job_id, False)
     assert client.submit("hello_world", {"names": names}, force=True).run == 2
@@ -50,7 +50,7 @@ def test_parameters_may_be_a_model(client: Client) -> None:
     class Greeting(BaseModel):
         names: list[str]
 
-    assert client.run("hello_world", Greeting(names=[fresh()]), timeout=30) == 1
+    assert client.run("hello_world", Greeting(names=[fresh()]), timeout=120) == 1
 
 
 def test_a_preview_begins_nothing(client: Client) -> None:
@@ -63,7 +63,7 @@ def test_a_preview_begins_nothing(client: Client) -> None:
 
 def test_a_job_that_fails_is_told_with_its_reason(client: Client) -> None:
     with pytest.raises(JobFailed, match="failed") as caught:
-        client.run("hello_world", {"names": [fresh()], "failure_rate": 1.0}, timeout=30)
+        client.run("hello_world", {"names": [fresh()], "failure_rate": 1.0}, timeout=120)
     assert caught.value.job.error is not None
     assert caught.value.job.error.stage == "greet"
     with pytest.raises(Conflict) as refused:
@@ -93,7 +93,7 @@ def test_the_stream_tells_every_event_and_how_far_the_job_is(client: Client) -> 
 
 
 def test_tasks_are_listed_and_looked_at(client: Client) -> None:
-    job = client.wait(client.submit("hello_world", {"names": [fresh(), "Ada"]}), timeout=30)
+    job = client.wait(client.submit("hello_world", {"names": [fresh(), "Ada"]}), timeout=120)
     tasks = list(client.tasks(job, stage="greet", status="completed", page_size=1))
     assert [task.index for task in tasks] == [None, 0, 1]  # the first plans the stage
     assert client.task(job, tasks[2].task_id).arguments == "Ada"
@@ -144,7 +144,7 @@ def test_waiting_ends_when_the_time_is_over_and_the_job_goes_on(house: House) ->
             client.wait(job_id, timeout=0.1)
         assert isinstance(caught.value, TimeoutError)
         house.work()
-        assert client.wait(job_id, timeout=30).status == "completed"
+        assert client.wait(job_id, timeout=120).status == "completed"
 
 
 def test_a_job_that_ended_with_errors_succeeded(house: House) -> None:

@@ -195,7 +195,7 @@ class Process:
     def start(self) -> None:
         command = [sys.executable, "-m", "tests.http.serve", self.dsn, str(self.port)]
         self.running = subprocess.Popen(command, cwd=ROOT, env=os.environ)
-        eventually(lambda: ports.status_of(self.port, "/api/livez") == 200, timeout=60)
+        eventually(lambda: ports.status_of(self.port, "/api/livez") == 200)
 
     def kill(self) -> None:
         self.running.send_signal(signal.SIGKILL)

@@ -1,6 +1,8 @@
 """The product's own function_app.py on Microsoft's worker library: HTTP in, messages out, tasks done."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,30 +26,45 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def host(database: str, azurite: str, emulator: Emulator, tmp_path: Path) -> Iterator[httpx.Client]:
-    port = free_port()
-    settings = {
+def settings(database: str, azurite: str, emulator: Emulator) -> dict[str, str]:
+    return {
         "DATABASE_URL": database,
         "AZURE_STORAGE_CONNECTION_STRING": azurite,
         "SERVICEBUS_CONNECTION_STRING": emulator.connection_string,
         "CM_QUEUE_JOBS": "jobs",
         "CM_QUEUE_LIGHT": "tasks-light",
     }
+
+
+@pytest.fixture
+def host(settings: dict[str, str], tmp_path: Path) -> Iterator[httpx.Client]:
+    port = free_port()
     with (tmp_path / "host.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "triggers.devhost", "--port", str(port)],
             cwd=ROOT,
-            env=os.environ | settings,
+            env=os.environ | settings | {"PYTHONFAULTHANDLER": "1"},
             stdout=log,
             stderr=log,
         )
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
             try:
-                eventually(lambda: _answers(client, process, tmp_path), timeout=60)
+                _wait_for(client, process, tmp_path)
                 yield client
             finally:
                 process.terminate()
-                process.wait(30)
+                process.wait(120)
+
+
+def _wait_for(client: httpx.Client, process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Until it answers. Who never does is made to say where its threads stand."""
+    try:
+        eventually(lambda: _answers(client, process, folder))
+    except AssertionError as error:
+        process.send_signal(signal.SIGABRT)
+        process.wait(120)
+        error.add_note((folder / "host.log").read_text())
+        raise
 
 
 def _answers(client: httpx.Client, process: subprocess.Popen[bytes], folder: Path) -> bool:
@@ -65,7 +82,7 @@ def test_a_job_runs_through_http_outbox_messages_and_triggers(
     answer = host.post("/api/jobs/submit/hello_world", json={"names": ["Ada", "Grace", "Mary"]})
     assert answer.status_code == 202, answer.text
     url = answer.json()["links"]["status"]
-    job = eventually(lambda: _final(host, url), timeout=60)
+    job = eventually(lambda: _final(host, url))
     assert (job["status"], job["result"]) == ("completed", 3)
     with psycopg.connect(database) as conn:
         left = conn.execute("select count(*) from app.outbox").fetchone()
@@ -108,6 +125,22 @@ def test_a_file_comes_in_through_the_functions_host_whole_or_in_pieces(host: htt
     assert made.status_code == 201, made.text
     read = host.get("/api/storage/blob/bronze/host/pieces.bin", follow_redirects=True)
     assert read.content == data
+
+
+def test_a_cold_instance_can_be_asked_for_everything_at_once(
+    settings: dict[str, str], database: str
+) -> None:
+    """A timer, messages and a request come together: nothing is imported by two threads, and one runner begins."""
+    given = settings | {"CM_JOBS": "tests.support.wary_jobs"}
+    command = [sys.executable, "-m", "tests.support.cold_start"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | given, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"failed": [], "broken": {}}, done.stderr
+    with psycopg.connect(database) as conn:
+        (runners,) = conn.execute("select count(*) from app.sessions").fetchone() or (0,)
+    assert runners == 1
 
 
 def _final(host: httpx.Client, url: str) -> dict[str, object] | None:

@@ -42,7 +42,7 @@ def worker(dsn: str, azurite: str, *arguments: str, **more: str) -> Iterator[str
     )
     try:
         url = f"http://127.0.0.1:{port}"
-        eventually(lambda: process.poll() is not None or alive(url), timeout=60)
+        eventually(lambda: process.poll() is not None or alive(url))
         assert process.poll() is None, "it ended"
         yield url
     finally:

@@ -59,7 +59,7 @@ class Host:
         return answer.json()["job_id"]
 
     def job(self, job_id: str) -> dict[str, Any]:
-        return httpx.get(f"{self.url}/api/jobs/status/{job_id}", timeout=30).json()
+        return httpx.get(f"{self.url}/api/jobs/status/{job_id}", timeout=120).json()
 
     def finish(self, job_id: str) -> dict[str, Any]:
         eventually(lambda: self.job(job_id)["status"] in {"completed", "failed"}, timeout=180)
@@ -68,7 +68,7 @@ class Host:
         return job["result"]
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=30)
+        return httpx.get(f"{self.url}{path}", timeout=120)
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
     answers: list[object] = [None] * len(acts)
 
     def run(n: int, act: Callable[[], object]) -> None:
-        start.wait(30)
+        start.wait(120)
         try:
             answers[n] = act()
         except Exception as error:

@@ -50,7 +50,7 @@ class Crowd:
             time.sleep(0.1)
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=30, verify=False)  # noqa: S501 - plain HTTP
+        return httpx.Client(base_url=self.url, timeout=120, verify=False)  # noqa: S501 - plain HTTP
 
     @contextmanager
     def watched(self, fleet: Fleet) -> Iterator[None]:
@@ -159,6 +159,6 @@ def test_five_hundred_jobs_and_a_crowd_that_polls_do_not_starve_the_machine(
 
 def up(crowd: Crowd) -> bool:
     try:
-        return httpx.get(f"{crowd.url}/api/readyz", timeout=30).is_success
+        return httpx.get(f"{crowd.url}/api/readyz", timeout=120).is_success
     except httpx.TransportError:
         return False

@@ -101,7 +101,7 @@ def test_a_worker_without_a_web_app_tells_its_metrics_at_a_port(fleet: Fleet) ->
 
 def scraped(port: int) -> str:
     try:
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=120).text
     except httpx.TransportError:
         return ""
     return text if 'coremachine_stage_close_latency_seconds_count{job_type="relay"}' in text else ""

@@ -30,7 +30,7 @@ def house(database: str) -> Iterator[House]:
 @pytest.fixture
 def client(house: House) -> Iterator[httpx.Client]:
     """Talks to the app under a real server."""
-    with serving(app_of(house)) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(app_of(house)) as url, httpx.Client(base_url=url, timeout=120) as client:
         yield client
 
 
@@ -45,7 +45,7 @@ def common_house(
 
 @pytest.fixture(scope="module")
 def common_client(common_house: House) -> Iterator[httpx.Client]:
-    with serving(app_of(common_house)) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(app_of(common_house)) as url, httpx.Client(base_url=url, timeout=120) as client:
         yield client
 
 

@@ -80,7 +80,7 @@ def seeded(house: House, url: str, key: str) -> dict[str, list[str]]:
     jobs.append(house.submit(Choosy(count=2)))
     PostgresAudit(house.database).note("test", "seeded", "all")
     house.store.quarantine("jobs", "m", b"x", "old")
-    with httpx.Client(base_url=f"{url}/api", headers={"X-API-Key": key}, timeout=30) as client:
+    with httpx.Client(base_url=f"{url}/api", headers={"X-API-Key": key}, timeout=120) as client:
         tasks = client.get(f"/jobs/{jobs[0]}/tasks").json()["tasks"]
         client.put("/schedules/nightly", json={"job_type": "squares", "cron": "0 3 * * *"})
         return {

@@ -15,5 +15,5 @@ from triggers.http.services import Services
 @contextmanager
 def storage_client(blobs: Blobs, **more: object) -> Iterator[httpx.Client]:
     app = create_app(Services(idle_machine(blobs), None, blobs, None, **more))  # type: ignore[arg-type]
-    with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(app) as url, httpx.Client(base_url=url, timeout=120) as client:
         yield client

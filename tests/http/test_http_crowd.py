@@ -29,7 +29,7 @@ class Slow:
 
     def queues(self) -> list[QueueView]:
         self.inside.release()
-        assert self.free.wait(30)
+        assert self.free.wait(120)
         return self.reader.queues()
 
 
@@ -38,7 +38,7 @@ def crowded(house: House, limits: CrowdLimits) -> Iterator[tuple[httpx.Client, S
     slow = Slow(house.reader)
     house.insights.reader = slow
     app = house.app(crowd=limits)
-    with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(app) as url, httpx.Client(base_url=url, timeout=120) as client:
         try:
             yield client, slow
         finally:
@@ -50,8 +50,8 @@ def test_beyond_the_line_a_request_is_told_when_to_come_back(house: House) -> No
     limits = CrowdLimits(working=2, in_line=1, patience=30)
     with crowded(house, limits) as (client, slow), ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(client.get, "/api/status/deep") for _ in range(2)]
-        slow.inside.acquire(timeout=30)
-        slow.inside.acquire(timeout=30)
+        slow.inside.acquire(timeout=120)
+        slow.inside.acquire(timeout=120)
         more = [pool.submit(client.get, "/api/jobs") for _ in range(2)]
         eventually(lambda: sum(each.done() for each in more) == 1)
         waiting, refused = sorted(more, key=lambda each: each.done())
@@ -74,7 +74,7 @@ def test_nobody_waits_in_line_for_ever(house: House) -> None:
         ThreadPoolExecutor(1) as pool,
     ):
         asked = pool.submit(client.get, "/api/status/deep")
-        slow.inside.acquire(timeout=30)
+        slow.inside.acquire(timeout=120)
         answer = client.get("/api/jobs")
         assert (answer.status_code, answer.json()["code"]) == (429, "too_busy")
         slow.free.set()
@@ -105,7 +105,7 @@ def test_uploads_are_counted_elsewhere(house: House, path: str) -> None:
         ThreadPoolExecutor(1) as pool,
     ):
         asked = pool.submit(client.get, "/api/status/deep")
-        slow.inside.acquire(timeout=30)
+        slow.inside.acquire(timeout=120)
         assert client.get(path).status_code != 429
         slow.free.set()
         asked.result(20)

@@ -20,7 +20,7 @@ def operator(house: House, request: pytest.FixtureRequest) -> Iterator[httpx.Cli
     steward, keeping = PostgresSteward(house.database), Keeping(details=timedelta(0))
     housekeeper = Housekeeper(steward, house.blobs, Removal(house.machine), keeping)
     app = house.app(housekeeper=housekeeper, development=request.param)
-    with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(app) as url, httpx.Client(base_url=url, timeout=120) as client:
         yield client
 
 

@@ -114,7 +114,7 @@ def test_no_event_is_missed_over_a_restart_of_the_server(house: House) -> None:
     """Fault 54: the client reconnects with Last-Event-ID, to a server that never saw it before."""
     job_id = house.submit(Relay(n=3))
     heard: list[Message] = []
-    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=120) as client:
         house.work(turns=1)
         with client.stream("GET", f"/api/jobs/{job_id}/events/stream") as answer:
             for message in messages(answer):
@@ -122,7 +122,7 @@ def test_no_event_is_missed_over_a_restart_of_the_server(house: House) -> None:
                 if message.id == 3:
                     break
     house.work()
-    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=120) as client:
         heard += listen(client, job_id, **{"Last-Event-ID": str(numbers(heard)[-1])})
     last = house.insights.job(job_id).last_event
     assert numbers(heard) == list(range(1, last + 1))
@@ -138,7 +138,7 @@ def test_a_listener_survives_a_database_that_is_away_for_a_moment(
     with (
         house_of(database) as web,
         serving(web.app()) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        httpx.Client(base_url=url, timeout=120) as client,
     ):
         web.database.tries = 1  # whatever fails is seen by the stream
         listener = threading.Thread(target=listen, args=(client, job_id, heard))
@@ -168,7 +168,7 @@ def test_an_idle_listener_holds_neither_a_connection_nor_a_thread(
     """More listeners than the web app has threads or connections, and it still answers."""
     job_id = house.submit(Squares(n=1))
     limits = httpx.Limits(max_connections=100)
-    with httpx.Client(base_url=client.base_url, timeout=30, limits=limits) as many:
+    with httpx.Client(base_url=client.base_url, timeout=120, limits=limits) as many:
         streams = [many.stream("GET", f"/api/jobs/{job_id}/events/stream") for _ in range(60)]
         answers = [stream.__enter__() for stream in streams]
         assert {answer.status_code for answer in answers} == {200}

@@ -99,7 +99,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(
     @given(case=cases(asked, operation))
     def ask(case) -> None:
         answer = case.call(
-            base_url=asked.url, session=asked.session, headers={"X-API-Key": asked.key}, timeout=30
+            base_url=asked.url, session=asked.session, headers={"X-API-Key": asked.key}, timeout=120
         )
         if answer.status_code == 400 and answer.text == BEFORE_US:
             return

@@ -75,7 +75,7 @@ def client(blobs: MemoryBlobs, catalog: MemoryCatalog) -> Iterator[httpx.Client]
     app = create_app(Services(idle_machine(blobs), None, blobs, catalog, grid_limits=limits))  # type: ignore[arg-type]
     with (
         serving(app) as url,
-        httpx.Client(base_url=f"{url}/api/xarray/cubes", timeout=30) as client,
+        httpx.Client(base_url=f"{url}/api/xarray/cubes", timeout=120) as client,
     ):
         yield client
 

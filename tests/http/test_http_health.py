@@ -80,7 +80,7 @@ def test_components_are_asked_at_once_and_a_hanging_one_is_not_waited_for(house:
 
     def hang() -> str:
         asked.append("hanging")
-        release.wait(30)
+        release.wait(120)
         return "at last"
 
     def broken() -> str:

@@ -47,7 +47,7 @@ class Office:
         access = Access(mode, (self.ring, self._tokens), rates)
         app = self.house.app(access=access, keys=self.ring, **more)
         url = self._stack.enter_context(serving(app))
-        return self._stack.enter_context(httpx.Client(base_url=url, timeout=30))
+        return self._stack.enter_context(httpx.Client(base_url=url, timeout=120))
 
     def key(self, role: Role = Role.OPERATOR, **more: Any) -> str:
         secret = Secret.make()

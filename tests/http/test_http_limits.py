@@ -32,7 +32,7 @@ def house(database: str):
 
 @pytest.fixture
 def client(house: House):
-    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=120) as client:
         yield client
 
 

@@ -154,7 +154,7 @@ def test_what_nobody_foresaw_is_an_envelope_without_a_word_about_the_inside(
 
 def test_a_database_that_is_away_is_a_503_that_says_when_to_come_back(house: House) -> None:
     """Fault 35: no partial state, and the service recovers by itself."""
-    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(house.app()) as url, httpx.Client(base_url=url, timeout=120) as client:
         house.database.pool.close()
         answer = client.post("/api/jobs/submit/squares", json={"n": 1})
         assert (answer.status_code, check_envelope(answer)["code"]) == (503, "service_unavailable")

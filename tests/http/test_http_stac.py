@@ -43,7 +43,7 @@ def stac(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) ->
         pool = catalog_pool(dsn, size=2, name="test").open()
         house.catalog = PgstacCatalog(pool)
         app = house.app(stac=StacConnections(dsn, size=2))
-        with serving(app) as url, httpx.Client(base_url=url, timeout=30) as http:
+        with serving(app) as url, httpx.Client(base_url=url, timeout=120) as http:
             house.catalog.add(collection(), [item(f"i{n:02d}", gsd=n) for n in range(COUNT)])
             yield Stac(http, house.catalog, house.blobs, dsn)
         pool.close()

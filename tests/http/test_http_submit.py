@@ -209,7 +209,7 @@ def test_equal_jobs_over_http_and_in_python_have_the_same_id(client: httpx.Clien
 def test_a_reply_that_was_lost_is_made_good_by_asking_again(database: str) -> None:
     """Fault 10: the server dies between its commit and its reply."""
     with process_on(database, "submit.after_commit:1") as url, pytest.raises(httpx.HTTPError):
-        httpx.post(f"{url}/api/jobs/submit/squares", json={"n": 2}, timeout=30)
+        httpx.post(f"{url}/api/jobs/submit/squares", json={"n": 2}, timeout=120)
     with process_on(database) as url:
         answer = httpx.post(f"{url}/api/jobs/submit/squares", json={"n": 2}, timeout=60).json()
         jobs = httpx.get(f"{url}/api/jobs", timeout=60).json()["jobs"]
@@ -229,7 +229,7 @@ def process_on(dsn: str, *crash: str) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.http.serve", dsn, str(port), *crash]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
         try:
-            eventually(lambda: is_alive(url), timeout=60)
+            eventually(lambda: is_alive(url))
             yield url
         finally:
             process.kill()

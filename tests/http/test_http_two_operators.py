@@ -38,7 +38,7 @@ def at_once(press: Callable[[int], httpx.Response]) -> list[httpx.Response]:
     ready = Barrier(OPERATORS)
 
     def wait_and_press(number: int) -> httpx.Response:
-        ready.wait(30)
+        ready.wait(120)
         return press(number)
 
     with ThreadPoolExecutor(OPERATORS) as pool:

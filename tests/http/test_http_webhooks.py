@@ -72,7 +72,7 @@ def side(house: House) -> Iterator[Side]:
     desk = WebhookDesk(PostgresMailroom(house.database), GuardedCaller(RULES), house.registry)
     with (
         serving(house.app(webhooks=desk)) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        httpx.Client(base_url=url, timeout=120) as client,
     ):
         yield Side(house, client, RULES)
 
@@ -322,5 +322,5 @@ def test_an_open_circuit_is_an_alert_that_tells_no_secret_of_the_address(
 
 def test_without_webhooks_the_app_says_so(common_house: House):
     with serving(common_house.app(webhooks=None)) as url:
-        answer = httpx.get(f"{url}/api/webhooks", timeout=30)
+        answer = httpx.get(f"{url}/api/webhooks", timeout=120)
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")

@@ -92,14 +92,14 @@ def blobs(house: House) -> MemoryBlobs:
 
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, timeout=30, headers={"Accept": "text/html"}) as client:
+    with httpx.Client(base_url=url, timeout=120, headers={"Accept": "text/html"}) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One for a module's tests; no longer, for while it runs no test of the same process can use `asyncio.run`."""
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=60_000)
     with chromium() as browser:
         yield browser
 

@@ -257,7 +257,7 @@ def strict(house: House, secrets: dict[Role, Secret]) -> Iterator[str]:
 @contextmanager
 def signed_in(url: str, secret: Secret) -> Iterator[httpx.Client]:
     headers = {"Accept": "text/html", **SAME}
-    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=120) as client:
         form = {"csrf": token_in(client.get("/sign-in")), "key": str(secret), "next": "/jobs"}
         answer = client.post("/sign-in", data=form)
         assert (answer.status_code, answer.headers["location"]) == (303, "/jobs")

@@ -308,7 +308,7 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
     start = threading.Barrier(len(acts))
 
     def run(act: Callable[[], Any]) -> Any:
-        start.wait(30)
+        start.wait(120)
         return act()
 
     with ThreadPoolExecutor(len(acts)) as threads:

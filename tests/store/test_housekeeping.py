@@ -300,7 +300,7 @@ def test_who_waits_for_whom_is_told(
         assert (told.pid, told.blocked_by) == (waiter.info.backend_pid, [holder.info.backend_pid])
         assert "for update" in told.statement
         holder.rollback()
-        waiting.join(30)
+        waiting.join(120)
 
 
 def test_a_rebuild_is_refused_while_jobs_run(

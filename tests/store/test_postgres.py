@@ -129,7 +129,7 @@ def test_a_closer_waits_for_the_one_who_holds_the_switch(postgres_desk):
         assert closed == []
         closing.turn.close(0, Verdict.OK, closing.tally)
         closing.turn.open(1)
-    other.join(30)
+    other.join(120)
     assert closed == [False]
 
 

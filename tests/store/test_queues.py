@@ -181,7 +181,7 @@ def test_a_waiting_claimer_is_woken_by_new_work(rig: Rig) -> None:
         waiting = pool.submit(rig.queue.claim, QueueName.LIGHT, worker.session, 10, 5.0)
         rig.open_tasks(1, other)
         rig.queue.relay()
-        assert len(waiting.result(timeout=30)) == 1
+        assert len(waiting.result(timeout=120)) == 1
 
 
 @pytest.mark.parametrize("rig", ["service bus"], indirect=True)

@@ -204,16 +204,16 @@ def test_an_event_whose_transaction_commits_late_is_not_missed(postgres_post: Po
             turn.write_events()
             turn._events.clear()
             written.set()
-            assert committing.wait(30)
+            assert committing.wait(120)
 
     thread = threading.Thread(target=slowly)
     thread.start()
-    assert written.wait(30)
+    assert written.wait(120)
     with post.desk.store.turn(early.run) as turn:
         turn.record(Event("gate_approved"))
     first = drained(post)
     committing.set()
-    thread.join(30)
+    thread.join(120)
     second = drained(post)
     assert [p.told["job_id"] for p in first] == [early.job_id]
     assert [p.told["job_id"] for p in second] == [late.job_id]

@@ -80,7 +80,7 @@ class Actor:
         self._may_go.release()
 
     def join(self) -> None:
-        self._thread.join(30)
+        self._thread.join(120)
 
     def _await_turn(self) -> None:
         self._may_go.acquire()

@@ -17,7 +17,7 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests/support/function_apps/tiny"
-PATIENCE = 30.0
+PATIENCE = 120.0
 LOCAL_SETTINGS = {
     "TINY_QUEUE": "from-local-settings",
     "TINY_SCHEDULE": "* * * * * *",

@@ -131,7 +131,7 @@ class Worker:
     def kill(self) -> None:
         """End it as a power cut would."""
         self._signal(signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(120)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -350,7 +350,7 @@ class Tending:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(30)
+        self._thread.join(120)
 
     def _tend(self) -> None:
         while not self._stop.wait(0.05):

@@ -131,4 +131,4 @@ def issuing() -> Iterator[Issuer]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(30)
+        thread.join(120)

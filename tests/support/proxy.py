@@ -116,7 +116,7 @@ class FaultProxy:
 
     def close(self) -> None:
         """Hang up on everybody, and raise what a callback has raised."""
-        asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(timeout=120)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

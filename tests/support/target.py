@@ -131,7 +131,7 @@ def serving(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Itera
         target.stopping.set()
         server.shutdown()
         server.server_close()
-        thread.join(30)
+        thread.join(120)
 
 
 def free_port() -> int:

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], timeout: float = 30) -> T:
+def eventually(condition: Callable[[], T], timeout: float = 120) -> T:
     """The first truthy answer of `condition`; fails with its last answer when the time is over."""
     deadline = time.monotonic() + timeout
     while not (answer := condition()):

@@ -179,7 +179,7 @@ def test_slow_and_dead_targets_delay_nobody_else(office: Office, stack: ExitStac
     eventually(lambda: len(hanging.asked) >= 3)
     for n in range(10):
         office.ping(good)
-        eventually(lambda n=n: len(target.asked) == n + 2, timeout=60)
+        eventually(lambda n=n: len(target.asked) == n + 2)
     assert not open_again.is_set()
     assert len(hanging.asked) <= office.pump.senders // 2
 

@@ -54,6 +54,12 @@ ENVIRONMENT_READERS = {
     "triggers/devhost/settings.py": "it is a host, and a host's settings are the environment it gives its app",
 }
 
+OF_ONE_THREAD = {
+    "triggers/cli": "a command",
+    "triggers/local": "what starts the others",
+}
+"""Where imports may come late without waiting for each other."""
+
 
 @cache
 def parsed(text: str) -> ast.Module:
@@ -135,6 +141,24 @@ def long_functions(source: Source) -> list[str]:
     ]
 
 
+def unguarded_imports(source: Source) -> list[str]:
+    """Imports in functions that are not under core.imports.one_at_a_time."""
+    guarded = {
+        id(inside)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.With)
+        and any(ast.unparse(item.context_expr) == "one_at_a_time" for item in node.items)
+        for inside in ast.walk(node)
+    }
+    return [
+        f"{source.name}:{node.lineno}"
+        for function in ast.walk(source.tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in guarded
+    ]
+
+
 @pytest.mark.parametrize("package", SPEAKERS)
 def test_only_its_speakers_import(package: str) -> None:
     assert strangers(package, SPEAKERS[package], SOURCES) == []
@@ -164,8 +188,15 @@ def test_the_environment_is_read_in_its_places_alone() -> None:
     assert reads == []
 
 
+def test_late_imports_wait_for_each_other() -> None:
+    """Two threads that import a package at once may get it half made."""
+    product = [s for s in SOURCES if not s.name.startswith((*OF_ONE_THREAD, "coremachine_client"))]
+    assert [found for source in product for found in unguarded_imports(source)] == []
+
+
 def test_no_place_is_excused_that_does_not_exist() -> None:
     assert set(ENVIRONMENT_READERS) <= {source.name for source in SOURCES}
+    assert all((ROOT / place).is_dir() for place in OF_ONE_THREAD)
 
 
 def test_no_file_is_too_long() -> None:
@@ -203,3 +234,16 @@ def test_reading_the_environment_is_caught(code: str) -> None:
 def test_a_long_function_is_caught() -> None:
     body = "\n".join(["def f():", *["    pass"] * LONGEST_FUNCTION])
     assert long_functions(Source("jobs/new.py", body))
+
+
+@pytest.mark.parametrize(
+    ("code", "caught"),
+    [
+        ("import os", False),
+        ("def f():\n    import os", True),
+        ("def f():\n    with one_at_a_time:\n        import os", False),
+        ("class A:\n    async def f():\n        from os import path", True),
+    ],
+)
+def test_a_late_import_is_caught(code: str, caught: bool) -> None:
+    assert bool(unguarded_imports(Source("jobs/new.py", code))) is caught

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
+from core.imports import one_at_a_time
 from services.raster.costs import watched as holdings
 from services.weather.tilecache.inventory import watched
 from triggers.http import (
@@ -164,7 +165,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 def _tiles(app: FastAPI, services: Services) -> list[APIRouter]:
     if not services.tiles:
         return []
-    from triggers.http import tiles  # noqa: PLC0415 - titiler takes two seconds to import
+    with one_at_a_time:
+        from triggers.http import tiles  # noqa: PLC0415 - titiler takes two seconds to import
 
     app.state.atlas = tiles.atlas(services)
     app.state.tile_turns = Semaphore(tiles.BUSY)

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from core.blobs import BlobRef, Blobs, Folder, Prefix, Zone
 from core.errors import BlobNotFound, CoreMachineError, NothingThere
+from core.imports import one_at_a_time
 from services.storage.models import Container
 from services.storage.preview import preview
 from triggers.http.storage import MEANINGS
@@ -88,7 +89,8 @@ def picture(page: ThePage, ref: BlobRef) -> Response:
     """A small picture of a raster."""
     if not page.services.tiles:
         raise NothingThere("This host shows no rasters.")
-    from services.tiles.thumbnail import thumbnail  # noqa: PLC0415 - takes seconds to import, and not every host shows rasters
+    with one_at_a_time:
+        from services.tiles.thumbnail import thumbnail  # noqa: PLC0415 - takes seconds to import, and not every host shows rasters
 
     opener = page.request.app.state.atlas.opener
     return Response(thumbnail(opener, ref), media_type="image/png", headers=PICTURE)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.blobs import Blobs
 from core.errors import BadInput, BlobNotFound
+from core.imports import one_at_a_time
 from services.geo.gridspec import GridSpec
 from services.weather import native
 from services.weather import rain as accountant
@@ -133,7 +134,8 @@ def cells_of(blobs: Blobs, model: Model, slot: Slot, spec: GridSpec) -> tuple[Ce
 
 
 def _decoded(data: bytes, part: Part) -> Field:
-    from services.weather.decode import decode  # noqa: PLC0415 - eccodes is slow to load
+    with one_at_a_time:
+        from services.weather.decode import decode  # noqa: PLC0415 - eccodes is slow to load
 
     return decode(data[part.offset : part.offset + part.length], part.part)
 

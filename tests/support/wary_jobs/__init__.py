@@ -1,0 +1,1 @@
+"""Jobs that notice when somebody else imports while they are imported."""
