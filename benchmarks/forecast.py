@@ -14,8 +14,8 @@ from ipaddress import ip_network
 
 from core.guard import UrlRules
 from core.internet import Internet
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus
 from core.testing import run_job
 from infrastructure.fetching import Fetcher

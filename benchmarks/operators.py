@@ -10,7 +10,7 @@ from contextlib import suppress
 import psycopg
 
 from benchmarks.storm import Submitter
-from core.control import Done
+from core.control.desk import Done
 from core.errors import Conflict, JobNotFound, ServiceUnavailable, TaskNotFound
 from core.tasks import TaskKey
 from tests.support.fleet import Fleet

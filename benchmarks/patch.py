@@ -28,7 +28,7 @@ from benchmarks.table import Machine, Report, Row
 from core.blobs import Blobs
 from core.guard import UrlRules
 from core.internet import Ask, Internet
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from infrastructure.blobs import AzureBlobs
 from infrastructure.fetching import Fetcher
 from services.geo.gridspec import GridSpec
@@ -323,7 +323,7 @@ CFGRIB = """
 import sys, tempfile, time
 from pathlib import Path
 from benchmarks import patch as bench
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.weather.cache import Cache
 import cfgrib
 from ipaddress import ip_network

@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.raster_disk import AllOnDisk, SourceOnDisk
 from core import Context, Results
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from infrastructure.blobs import AzureBlobs
 from jobs.process_raster import ProcessRaster
 from services.raster import cog, sample

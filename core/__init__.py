@@ -1,6 +1,6 @@
 """The orchestrator: jobs, stages, tasks, and the machine that moves them."""
 
-from core.admission import Concurrency
+from core.admission.terms import Concurrency
 from core.blobs import BlobRef
 from core.context import Context
 from core.decorators import fan_in, fan_out, gate, single
@@ -8,7 +8,7 @@ from core.errors import BadInput, RetryLater
 from core.job import JobBase
 from core.queues import HEAVY, LIGHT
 from core.results import Failure, Results
-from core.schedule import CatchUp, Overlap, Schedule
+from core.schedules.schedule import CatchUp, Overlap, Schedule
 from core.stages import FAIL, Decision, Retry, keep_going, minutes
 
 __all__ = [

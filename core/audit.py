@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from core.views import Moment, View
+from core.insights.views import Moment, View
 
 
 class AuditLine(View):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from core.control import Control
+from core.control.desk import Control
 from core.crashpoints import crashpoint
 from core.errors import (
     BatchNotFound,
@@ -19,12 +19,12 @@ from core.errors import (
     JobNotFound,
     ServiceUnavailable,
 )
+from core.insights.views import Fraction, Moment, View
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.patience import persist
 from core.ports import Store
 from core.states import JobStatus
-from core.views import Fraction, Moment, View
 
 log = logging.getLogger(__name__)
 

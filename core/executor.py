@@ -31,7 +31,6 @@ from core.mishaps import understood
 from core.plan import origin_of
 from core.planner import Planner
 from core.ports import RunRow
-from core.scribe import task_log
 from core.stages import AnyStage, Retry, Shape
 from core.tasks import (
     PLAN,
@@ -44,10 +43,11 @@ from core.tasks import (
     Released,
     TaskError,
 )
-from core.traffic import Count
 from core.values import encode
-from core.watching import Span, outcome_of
-from core.whereabouts import Mark, at_task, current_task
+from core.watching.scribe import task_log
+from core.watching.traffic import Count
+from core.watching.watch import Span, outcome_of
+from core.watching.whereabouts import Mark, at_task, current_task
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -11,10 +11,10 @@ from typing import Any, ClassVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.admission import HIGHEST, LOWEST, Concurrency, KeyOf, Rate, Terms
+from core.admission.terms import HIGHEST, LOWEST, Concurrency, KeyOf, Rate, Terms
 from core.errors import BadInput, JobDefinitionError
 from core.plan import PlannedStage, plan_of
-from core.schedule import SAMPLE, Schedule
+from core.schedules.schedule import SAMPLE, Schedule
 from core.stages import AnyStage, Stage, stages_of
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from core.errors import ServiceUnavailable, Unauthenticated
 from core.identity import Actor, Kind, Role
-from core.views import Moment, View
+from core.insights.views import Moment, View
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from core.admission import HIGHEST, LOWEST, After, Limit
-from core.admitter import Admitter
+from core.admission.admitter import Admitter
+from core.admission.terms import HIGHEST, LOWEST, After, Limit
 from core.blobs import Blobs
 from core.catalog import Catalog
 from core.context import NoCatalog
@@ -28,7 +28,7 @@ from core.stages import Decision
 from core.states import Advance, Finish, Verdict, Wait, decide, judge
 from core.tasks import Event, TaskKey
 from core.values import NUL, Values
-from core.watching import Watch
+from core.watching.watch import Watch
 
 log = logging.getLogger(__name__)
 

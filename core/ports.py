@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from core.admission import FREE, NOTHING_FIRST, Admissions, After, Terms
+from core.admission.terms import FREE, NOTHING_FIRST, Admissions, After, Terms
+from core.control.steering import Steering
 from core.plan import PlannedStage
 from core.queues import QueueName
 from core.results import Failure
 from core.stages import Decision
 from core.states import JobStatus, StageStatus, Tally, Verdict
-from core.steering import Steering
 from core.tasks import (
     NOTHING,
     Claim,

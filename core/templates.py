@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from core.errors import BadInput, CoreMachineError, InvalidParameters, TemplateNotFound
+from core.insights.views import Moment, View
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.names import is_name
 from core.ports import Store, Submission
-from core.views import Moment, View
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,10 @@ from core.executor import Executor
 from core.held import Held
 from core.job import JobBase
 from core.machine import CoreMachine
-from core.memory import MemoryStore
-from core.memory_blobs import MemoryBlobs
-from core.memory_books import NEVER, MemoryRun, MemoryTask
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.books import NEVER, MemoryRun, MemoryTask
+from core.memory.catalog import MemoryCatalog
+from core.memory.store import MemoryStore
 from core.ports import Limits, Worker
 from core.queues import QueueName
 from core.registry import Registry

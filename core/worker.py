@@ -19,7 +19,7 @@ from core.patience import pause, persist
 from core.ports import Queue, Worker
 from core.queues import QueueName
 from core.tasks import Claim, Failed, Outcome, Released, TaskKey
-from core.watching import Flushed
+from core.watching.watch import Flushed
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from core.admission import Doomed, Limit, Rate, Scope, admitted_event
+from core.admission.terms import Doomed, Limit, Rate, Scope, admitted_event
 from infrastructure.audit import note
 from infrastructure.database import Database, sql
 from infrastructure.rows import run_row
@@ -17,7 +17,7 @@ from infrastructure.writing import Writer
 
 
 class Admitting:
-    """core.admission.Admissions over a Database."""
+    """core.admission.terms.Admissions over a Database."""
 
     database: Database
     writer: Writer

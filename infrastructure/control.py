@@ -9,12 +9,12 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from core.control.steering import Census, TaskTrace
 from core.errors import JobNotFound
 from core.plan import Carried
 from core.ports import NewRun
 from core.queues import QueueName
 from core.states import TaskStatus
-from core.steering import Census, TaskTrace
 from core.tasks import Claim, Payload, TaskKey
 from infrastructure.audit import note
 from infrastructure.database import Database, sql
@@ -24,7 +24,7 @@ from infrastructure.writing import Writer, due_rows
 
 
 class PostgresJobTurn:
-    """core.steering.JobTurn in an open transaction."""
+    """core.control.steering.JobTurn in an open transaction."""
 
     def __init__(
         self, conn: Connection[Any], writer: Writer, current: CurrentRun, *, started: bool
@@ -59,7 +59,7 @@ class PostgresJobTurn:
 
 
 class PostgresSteering:
-    """core.steering.Steering over a Database."""
+    """core.control.steering.Steering over a Database."""
 
     database: Database
     writer: Writer

@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from core.errors import CoreMachineError
-from core.load import Load, MessageLoad, Scales, TaskLoad, WorkerLoad
+from core.insights.load import Load, MessageLoad, Scales, TaskLoad, WorkerLoad
 from infrastructure.database import Database
 
 log = logging.getLogger(__name__)

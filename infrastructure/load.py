@@ -7,8 +7,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from core.insights.load import Load, MessageLoad, TaskLoad, WorkerLoad
 from core.kept import Kept
-from core.load import Load, MessageLoad, TaskLoad, WorkerLoad
 from core.states import JobStatus
 from infrastructure.database import Database, sql
 
@@ -18,7 +18,7 @@ FRESH = 3.0
 
 
 class PostgresScales:
-    """core.load.Scales over a Database. Nothing here writes or waits for a lock."""
+    """core.insights.load.Scales over a Database. Nothing here writes or waits for a lock."""
 
     def __init__(self, database: Database, *, dead_after: float = 20.0) -> None:
         self.database = database

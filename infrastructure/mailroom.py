@@ -12,8 +12,8 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from pydantic import TypeAdapter
 
-from core.mailroom import AttemptView, DeliveryView, WebhookView
-from core.webhooks import (
+from core.webhooks.mailroom import AttemptView, DeliveryView, WebhookView
+from core.webhooks.rules import (
     OPENS_AFTER,
     PER_TARGET,
     PING,
@@ -37,7 +37,7 @@ DONE = {State.ACTIVE: "resumed", State.PAUSED: "paused", State.DISABLED: "disabl
 
 
 class PostgresMailroom:
-    """core.mailroom.Mailroom over a Database.
+    """core.webhooks.mailroom.Mailroom over a Database.
 
     Whoever changes deliveries holds the row of their webhook first. Those who write events take no lock of ours.
     """

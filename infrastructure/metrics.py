@@ -16,7 +16,7 @@ LONG = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400)
 
 
 class PrometheusMeter:
-    """core.watching.Meter. Labels name job types, stages, routes and words of ours: never a job, a task or a worker."""
+    """core.watching.watch.Meter. Labels name job types, stages, routes and words of ours: never a job, a task or a worker."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry(auto_describe=True)
@@ -98,7 +98,7 @@ class PrometheusMeter:
             registry=registry,
         )
 
-    # core.watching.Meter
+    # core.watching.watch.Meter
 
     def job_submitted(self, job_type: str) -> None:
         self.submitted.labels(job_type).inc()

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.imports import one_at_a_time
-from core.load import Scales
-from core.scribe import Scribe
-from core.traffic import Traffic
-from core.watching import NoTracer, Tracer, Watch
+from core.insights.load import Scales
+from core.watching.scribe import Scribe
+from core.watching.traffic import Traffic
+from core.watching.watch import NoTracer, Tracer, Watch
 from infrastructure.database import Database
 from infrastructure.gauges import LoadCollector, PoolCollector
 from infrastructure.load import PostgresScales

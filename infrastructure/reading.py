@@ -10,13 +10,20 @@ from psycopg.rows import dict_row
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
+from core.insights.reading import (
+    FailingWebhook,
+    JobFilter,
+    JobRecord,
+    StageRecord,
+    TaskCount,
+    TaskRecord,
+)
+from core.insights.views import EventView, JobLine, QueueView, RunLine, WorkerView
 from core.plan import PlannedStage
 from core.queues import QueueName
-from core.reading import FailingWebhook, JobFilter, JobRecord, StageRecord, TaskCount, TaskRecord
 from core.states import JobStatus, TaskStatus
 from core.tasks import Payload, TaskKey
-from core.views import EventView, JobLine, QueueView, RunLine, WorkerView
-from core.webhooks import OPENS_AFTER
+from core.webhooks.rules import OPENS_AFTER
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrations
 from infrastructure.reading_history import HistoryReading
@@ -31,7 +38,7 @@ TASK_COLUMNS = 16
 
 
 class PostgresReader(HistoryReading, LinesReading, OverviewReading):
-    """core.reading.Reader over a Database. Nothing here writes or waits for a lock."""
+    """core.insights.reading.Reader over a Database. Nothing here writes or waits for a lock."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from core.history import DurationRow, EndedRow, FailureReason, TrafficRow
+from core.insights.history import DurationRow, EndedRow, FailureReason, TrafficRow
 from core.states import JobStatus
 
 
 class HistoryReading:
-    """core.history.HistoryReader."""
+    """core.insights.history.HistoryReader."""
 
     def _rows(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         raise NotImplementedError

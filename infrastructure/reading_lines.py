@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from core.admission import Rate
-from core.lines import KeyView, LimitRow, WaitingRow
+from core.admission.lines import KeyView, LimitRow, WaitingRow
+from core.admission.terms import Rate
 
 
 class LinesReading:
-    """core.lines.LinesReader."""
+    """core.admission.lines.LinesReader."""
 
     def _dicts(self, name: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         raise NotImplementedError

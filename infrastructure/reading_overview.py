@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from core.overview import SLICES, BarRow, GateView, HandView, Span, Window
+from core.insights.overview import SLICES, BarRow, GateView, HandView, Span, Window
 from core.states import JobStatus, TaskStatus
 
 
 class OverviewReading:
-    """core.overview.OverviewReader."""
+    """core.insights.overview.OverviewReader."""
 
     def _rows(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         raise NotImplementedError

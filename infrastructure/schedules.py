@@ -12,8 +12,8 @@ from psycopg import Connection
 from pydantic_core import from_json
 
 from core.errors import BadInput
-from core.schedule import Schedule
-from core.schedule_book import NewSchedule, Outcome, Owner, ScheduleRow, ScheduleTurn, Tick
+from core.schedules.book import NewSchedule, Outcome, Owner, ScheduleRow, ScheduleTurn, Tick
+from core.schedules.schedule import Schedule
 from core.states import JobStatus
 from infrastructure.audit import note
 from infrastructure.database import Database, sql
@@ -21,7 +21,7 @@ from infrastructure.store import PostgresStore
 
 
 class PostgresScheduleBook:
-    """core.schedule_book.ScheduleBook over a Database; jobs are submitted in the same transactions."""
+    """core.schedules.book.ScheduleBook over a Database; jobs are submitted in the same transactions."""
 
     def __init__(self, database: Database, store: PostgresStore) -> None:
         self.database = database
@@ -84,7 +84,7 @@ class PostgresScheduleBook:
 
 
 class PostgresScheduleTurn:
-    """core.schedule_book.ScheduleTurn in an open transaction that holds the schedule's row."""
+    """core.schedules.book.ScheduleTurn in an open transaction that holds the schedule's row."""
 
     def __init__(
         self, conn: Connection[Any], store: PostgresStore, row: ScheduleRow, now: datetime

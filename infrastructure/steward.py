@@ -9,9 +9,9 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from core.housekeeping import ActivityView, Keeping, MigrationView, TableView
-from core.letters import LetterNotFound, LetterRow
 from core.tasks import TaskKey, Wakeup
+from core.upkeep.keeping import ActivityView, Keeping, MigrationView, TableView
+from core.upkeep.letters import LetterNotFound, LetterRow
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrate, migrations, rebuild
 from infrastructure.rows import key_columns
@@ -33,7 +33,7 @@ def _values(what: str, keeping: Keeping, limit: int) -> dict[str, Any]:
 
 
 class PostgresSteward:
-    """core.housekeeping.Steward over a Database."""
+    """core.upkeep.keeping.Steward over a Database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -8,13 +8,13 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from core.task_logs import LogLine, Written, level_name
 from core.tasks import TaskKey
+from core.watching.task_logs import LogLine, Written, level_name
 from infrastructure.database import Database, sql
 
 
 class PostgresTaskLogs:
-    """core.task_logs.TaskLogs over a Database."""
+    """core.watching.task_logs.TaskLogs over a Database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from core.admission import FREE, After, Terms
+from core.admission.terms import FREE, After, Terms
 from infrastructure.database import sql
 
 

@@ -17,8 +17,8 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from core.imports import one_at_a_time
-from core.redaction import redacted
-from core.whereabouts import Mark, current_request
+from core.watching.redaction import redacted
+from core.watching.whereabouts import Mark, current_request
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _w3c = TraceContextTextMapPropagator()
 
 
 class OtelSpan:
-    """core.watching.Span."""
+    """core.watching.watch.Span."""
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
@@ -48,7 +48,7 @@ class OtelSpan:
 
 
 class OtelTracer:
-    """core.watching.Tracer over a provider of its own: other users of OpenTelemetry in the process are left alone."""
+    """core.watching.watch.Tracer over a provider of its own: other users of OpenTelemetry in the process are left alone."""
 
     on = True
 

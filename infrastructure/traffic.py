@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.traffic import Moved
+from core.watching.traffic import Moved
 from infrastructure.database import Database
 
 
 class PostgresTraffic:
-    """core.traffic.TrafficBook over a Database."""
+    """core.watching.traffic.TrafficBook over a Database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

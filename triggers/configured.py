@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from core.errors import BadInput
-from core.housekeeping import Keeping
 from core.imports import one_at_a_time
-from core.insights import Insights
-from core.reading import Reader
+from core.insights.questions import Insights
+from core.insights.reading import Reader
+from core.upkeep.keeping import Keeping
 from services.fire.options import FireOptions
 from services.raster.models import Tier
 from services.raster.options import Lossless, RasterOptions

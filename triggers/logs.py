@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from core.redaction import redacted
-from core.scribe import task_log
-from core.whereabouts import Mark, current_request, current_task
+from core.watching.redaction import redacted
+from core.watching.scribe import task_log
+from core.watching.whereabouts import Mark, current_request, current_task
 
 TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 QUIET = ("azure", "opentelemetry", "urllib3")

@@ -16,25 +16,25 @@ from uuid import uuid4
 
 from core.batches import Batches
 from core.blobs import Blobs
-from core.courier import Courier, Pump
 from core.crashpoints import arm
 from core.errors import CoreMachineError
 from core.execution import Apart
 from core.executor import Executor
-from core.housekeeper import Housekeeper
 from core.imports import one_at_a_time
 from core.internet import Internet
 from core.keys import KeyRing
 from core.machine import CoreMachine
 from core.ports import Limits, Queue, Worker
 from core.queues import QueueName
-from core.reconciler import Reconciler
 from core.registry import Registry, discover
-from core.removal import Removal
-from core.schedules import Schedules
+from core.schedules.desk import Schedules
 from core.templates import Templates
-from core.watching import Watch
-from core.webhook_desk import WebhookDesk
+from core.upkeep.housekeeper import Housekeeper
+from core.upkeep.reconciler import Reconciler
+from core.upkeep.removal import Removal
+from core.watching.watch import Watch
+from core.webhooks.courier import Courier, Pump
+from core.webhooks.desk import WebhookDesk
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook

@@ -17,7 +17,7 @@ from core.errors import CoreMachineError, ServiceUnavailable
 from core.execution import Apart
 from core.executor import Executor
 from core.queues import QueueName
-from core.reconciler import Periodic
+from core.upkeep.reconciler import Periodic
 from core.worker import WorkerProcess, pause
 from triggers import logs, wiring
 from triggers.chores import chores

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from core.queues import QueueName
-from core.reconciler import Periodic
 from core.stages import Retry
+from core.upkeep.reconciler import Periodic
 from coremachine_client import Client
 from infrastructure.settings import Settings
 from tests.clients.cli import Cli, command

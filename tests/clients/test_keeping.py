@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 from core import Context, JobBase, single
-from core.admission import Concurrency
-from core.housekeeper import Housekeeper
-from core.housekeeping import Keeping
+from core.admission.terms import Concurrency
 from core.registry import Registry
-from core.removal import Removal
+from core.upkeep.housekeeper import Housekeeper
+from core.upkeep.keeping import Keeping
+from core.upkeep.removal import Removal
 from coremachine_client import BadRequest, Client, Conflict, NotFound, WaitedTooLong
 from coremachine_client.models import Progress
 from infrastructure.steward import PostgresSteward

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import standardwebhooks
 
-from core.courier import Courier
 from core.registry import Registry
-from core.webhook_desk import WebhookDesk
+from core.webhooks.courier import Courier
+from core.webhooks.desk import WebhookDesk
 from coremachine_client import Client, NotFound
 from infrastructure.calling import GuardedCaller
 from infrastructure.mailroom import PostgresMailroom

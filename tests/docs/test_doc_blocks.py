@@ -20,9 +20,9 @@ from core.blobs import BlobRef
 from core.identity import Role
 from core.keys import NewKey, Secret
 from core.queues import QueueName
-from core.reconciler import Periodic
 from core.stages import Retry
 from core.tasks import TaskKey, Wakeup
+from core.upkeep.reconciler import Periodic
 from infrastructure.blobs import AzureBlobs
 from infrastructure.keys import PostgresKeys
 from infrastructure.settings import Settings

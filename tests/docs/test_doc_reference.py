@@ -13,12 +13,12 @@ import pytest
 from pydantic import SecretStr
 
 import jobs
+from core.control.verbs import RULINGS, Verb
 from core.errors import CoreMachineError
 from core.job import JobBase
 from core.registry import discover
 from core.states import JOB_MOVES, STAGE_MOVES, TASK_MOVES, JobStatus, Verdict
-from core.verbs import RULINGS, Verb
-from core.webhooks import KINDS, kind_of
+from core.webhooks.rules import KINDS, kind_of
 from infrastructure.settings import Settings
 from services.storage.models import Filter
 from tests.docs.pages import CODE, ROOT, Page, moves_in, page, pages
@@ -295,7 +295,7 @@ def test_a_webhook_can_ask_for_every_event() -> None:
 
 
 def test_every_alert_stands() -> None:
-    text = (ROOT / "core/insights.py").read_text()
+    text = (ROOT / "core/insights/questions.py").read_text()
     real = set(re.findall(r"_alert\(\s*\"(\w+)\"", text))
     section = page("docs/howto/operate-stuck-jobs.md").section("1. Is the installation well?")
     assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == real

@@ -14,11 +14,11 @@ from benchmarks.invariants import look
 from core import Context, JobBase, Retry, fan_in, fan_out
 from core.errors import ServiceUnavailable
 from core.machine import CoreMachine
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.ports import Limits, Worker
 from core.queues import QueueName
-from core.reconciler import Periodic, Reconciler
 from core.registry import Registry
+from core.upkeep.reconciler import Periodic, Reconciler
 from core.worker import WorkerProcess
 from infrastructure.database import Database
 from infrastructure.postgres_queue import Bell, PostgresQueue

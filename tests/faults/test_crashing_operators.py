@@ -7,7 +7,7 @@ import pytest
 from benchmarks.invariants import violations
 from core.blobs import Zone
 from core.errors import JobNotFound
-from core.removal import Removal
+from core.upkeep.removal import Removal
 from tests.faults.conftest import Harbour
 from tests.support.fault_jobs.publisher import Publisher
 from tests.support.fault_jobs.relay import Relay

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.invariants import violations
 from core.blobs import BlobRef, Zone
-from core.control import Control
+from core.control.desk import Control
 from infrastructure.settings import Settings
 from tests.faults.conftest import Harbour
 from tests.support.fault_jobs.burden import (

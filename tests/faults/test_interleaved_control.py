@@ -10,10 +10,10 @@ import pytest
 from core.errors import Conflict, JobDeleting, JobEnded, JobNotFound, JobStillRunning
 from core.ports import Limits
 from core.queues import QueueName
-from core.removal import Removal
 from core.stages import Decision
 from core.states import JobStatus
 from core.tasks import NewTask, Payload, TaskKey
+from core.upkeep.removal import Removal
 from tests.faults.arranged import CLOSING, at, ends, nobody_failed, planned, settles
 from tests.faults.stepped import Orders
 from tests.store.desk import PostgresDesk, given

@@ -11,7 +11,7 @@ from core import CatchUp, Schedule
 from core.batches import Order
 from core.machine import CoreMachine
 from core.registry import Registry
-from core.schedules import Schedules
+from core.schedules.desk import Schedules
 from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.store import PostgresStore
 from tests.support.fault_jobs.relay import Relay

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import standardwebhooks
 
-from core.webhooks import Wish, new_secret
+from core.webhooks.rules import Wish, new_secret
 from infrastructure.mailroom import PostgresMailroom
 from tests.faults.conftest import Harbour
 from tests.support.fault_jobs.relay import Relay

@@ -11,7 +11,7 @@ from morecantile import Tile
 from rasterio.io import MemoryFile
 
 from core.blobs import BlobRef, Blobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.catalog import MemoryCatalog
 from services.raster import cog
 from services.raster.environment import gdal
 from services.raster.inspect import inspect

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from core.views import QueueView
+from core.insights.views import QueueView
 from tests.http.house import House, serving
 from tests.http.sample_jobs import Squares
 from tests.support.waiting import eventually

@@ -7,9 +7,9 @@ import httpx
 import psycopg
 import pytest
 
-from core.housekeeper import Housekeeper
-from core.housekeeping import Keeping
-from core.removal import Removal
+from core.upkeep.housekeeper import Housekeeper
+from core.upkeep.keeping import Keeping
+from core.upkeep.removal import Removal
 from infrastructure.steward import PostgresSteward
 from tests.http.house import House, serving
 from tests.http.sample_jobs import Choosy

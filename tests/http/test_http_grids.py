@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from core import BlobRef
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus
 from core.testing import run_job
 from jobs.netcdf_to_zarr import NetcdfToZarr

@@ -16,7 +16,7 @@ import pytest
 from core.errors import ServiceUnavailable
 from core.identity import Role
 from core.keys import KeyRing, NewKey, Secret
-from core.memory_keys import MemoryAudit
+from core.memory.keys import MemoryAudit
 from infrastructure.blobs import AzureBlobs
 from infrastructure.entra import EntraTokens, Expected
 from infrastructure.jwks import Jwks

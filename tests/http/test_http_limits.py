@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from core import Context, JobBase, single
-from core.admission import Concurrency
+from core.admission.terms import Concurrency
 from core.registry import Registry
 from core.states import JobStatus
 from tests.http.house import House, house_of, serving

@@ -13,7 +13,7 @@ from openapi_spec_validator.schemas import schema_v30
 from owslib.ogcapi.processes import Processes
 
 import jobs
-from core.portrait import job_type_view
+from core.insights.portrait import job_type_view
 from core.registry import discover
 from tests.http.house import House
 from tests.http.sample_jobs import Choosy, Failing, Relay, Squares

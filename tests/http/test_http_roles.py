@@ -11,7 +11,7 @@ from fastapi.routing import iter_route_contexts
 
 from core.identity import Role
 from core.keys import KeyRing, NewKey, Secret
-from core.memory_keys import MemoryAudit, MemoryKeys
+from core.memory.keys import MemoryAudit, MemoryKeys
 from tests.http.house import House
 from tests.http.table import operations, pages
 from tests.http.test_http_routes import SAMPLES

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.stac_connections import StacConnections
 from services.raster import sample

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from core.blobs import BlobRef, Zone
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from infrastructure.blobs import AzureBlobs
 from services.storage.uploads import Rules
 from tests.http.storage_house import storage_client

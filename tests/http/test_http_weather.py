@@ -6,12 +6,12 @@ import httpx
 import pytest
 
 from core.errors import ServiceUnavailable
-from core.insights import Insights
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.insights.questions import Insights
+from core.insights.views import InventoryLine
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus
 from core.testing import run_job
-from core.views import InventoryLine
 from jobs.scan_source import ScanSource
 from services.weather.tilecache import records
 from services.weather.tilecache.inventory import lines, watched

@@ -9,9 +9,9 @@ import pytest
 import standardwebhooks
 
 from core.audit import AuditFilter
-from core.courier import Courier
 from core.guard import UrlRules
-from core.webhook_desk import LARGEST, WebhookDesk
+from core.webhooks.courier import Courier
+from core.webhooks.desk import LARGEST, WebhookDesk
 from infrastructure.audit import PostgresAudit
 from infrastructure.calling import GuardedCaller
 from infrastructure.mailroom import PostgresMailroom

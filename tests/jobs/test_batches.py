@@ -8,8 +8,8 @@ from affine import Affine
 from pydantic import ValidationError
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus, TaskStatus
 from core.testing import JobRun, run_job
 from jobs.batch_reproject import BatchReproject

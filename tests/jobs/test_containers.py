@@ -7,7 +7,7 @@ import pytest
 
 from core.blobs import BlobInfo, BlobRef, Zone
 from core.errors import BadInput
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
 from jobs.list_container_contents import ListContainerContents

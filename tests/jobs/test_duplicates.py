@@ -4,7 +4,7 @@ import json
 import uuid
 
 from core.blobs import BlobRef, Zone
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
 from infrastructure.blobs import AzureBlobs

@@ -8,7 +8,7 @@ import pytest
 
 from core.blobs import BlobRef
 from core.internet import Internet
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import JobRun, run_job
 from infrastructure.fetching import Fetcher

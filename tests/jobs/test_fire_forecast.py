@@ -16,8 +16,8 @@ from shapely.geometry import Point, shape
 
 from core.blobs import BlobRef, Zone
 from core.internet import Internet
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus
 from core.testing import JobRun, run_job
 from infrastructure.fetching import Fetcher

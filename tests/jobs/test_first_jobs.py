@@ -6,7 +6,7 @@ import math
 import pytest
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
 from jobs.fan_out_probe import FanOutProbe

@@ -11,7 +11,7 @@ from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import JobRun, run_job
 from jobs.process_raster import ProcessRaster

@@ -12,8 +12,8 @@ import zarr
 
 from core import BlobRef, Context
 from core.errors import BlobChanged
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.results import Results
 from core.states import JobStatus
 from core.testing import run_job

@@ -8,7 +8,7 @@ import pytest
 
 import jobs
 from core.blobs import BlobRef, Blobs, Zone
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.registry import discover
 from core.states import JobStatus
 from core.testing import run_job

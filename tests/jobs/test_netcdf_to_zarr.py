@@ -13,8 +13,8 @@ from pystac.validation.local_validator import get_local_schema_cache
 from referencing import Registry, Resource
 
 from core import BlobRef, Context
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.results import Results
 from core.states import JobStatus
 from core.testing import JobRun, run_job

@@ -12,9 +12,9 @@ from rasterio.io import MemoryFile
 from core.blobs import BlobRef
 from core.errors import InvalidParameters
 from core.machine import CoreMachine
-from core.memory import MemoryStore
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
+from core.memory.store import MemoryStore
 from core.registry import Registry
 from core.states import JobStatus
 from core.testing import JobRun, run_job

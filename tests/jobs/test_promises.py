@@ -4,7 +4,7 @@ import pytest
 
 from core import BlobRef, Context, JobBase, Retry, fan_in, fan_out, single
 from core.errors import JobDefinitionError
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.stages import minutes
 from core.states import JobStatus
 from core.testing import run_job

@@ -11,8 +11,8 @@ from rasterio.io import MemoryFile
 
 from core.blobs import BlobRef
 from core.errors import BadInput
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus
 from core.testing import run_job
 from jobs.process_raster import ProcessRaster

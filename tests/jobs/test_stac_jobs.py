@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.results import Results
 from core.states import JobStatus
 from core.testing import run_job

@@ -14,7 +14,7 @@ from rasterio.shutil import copy as copy_raster
 from rio_cogeo.cogeo import cog_validate
 
 from core.errors import BadInput
-from core.memory_catalog import MemoryCatalog
+from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus
 from core.testing import run_job
 from jobs.terrain_patch import TerrainPatch

@@ -11,7 +11,7 @@ import pytest
 
 from core.blobs import Blobs
 from core.errors import BadInput
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
 from infrastructure.blobs import AzureBlobs

@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
 from jobs.process_raster import ProcessRaster

@@ -8,8 +8,8 @@ import xarray as xr
 
 from core import BlobRef
 from core.errors import BadInput, BlobChanged
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus
 from core.testing import JobRun, run_job
 from infrastructure.blobs import AzureBlobs

@@ -15,8 +15,8 @@ from rio_cogeo.cogeo import cog_validate
 
 from core.errors import BadInput
 from core.internet import Internet
-from core.memory_blobs import MemoryBlobs
-from core.memory_catalog import MemoryCatalog
+from core.memory.blobs import MemoryBlobs
+from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus
 from core.testing import run_job
 from jobs.prune_weather_cache import PruneWeatherCache

@@ -11,12 +11,12 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from core.guard import UrlRules
-from core.housekeeper import Housekeeper
-from core.housekeeping import Keeping
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.registry import Registry
-from core.removal import Removal
-from core.webhook_desk import WebhookDesk
+from core.upkeep.housekeeper import Housekeeper
+from core.upkeep.keeping import Keeping
+from core.upkeep.removal import Removal
+from core.webhooks.desk import WebhookDesk
 from infrastructure.calling import GuardedCaller
 from infrastructure.mailroom import PostgresMailroom
 from infrastructure.steward import PostgresSteward

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.memory_catalog import MemoryCatalog
+from core.memory.catalog import MemoryCatalog
 from core.registry import Registry
 from tests.http.house import House, house_of, serving
 from tests.pages.axe import AXE, LOOKS, barriers

@@ -10,7 +10,7 @@ import pytest
 
 from core.identity import Role
 from core.keys import KeyRing, NewKey, Secret
-from core.memory_keys import MemoryAudit, MemoryKeys
+from core.memory.keys import MemoryAudit, MemoryKeys
 from tests.http.house import House, serving
 from tests.pages.conftest import MODULES, app_of
 from tests.pages.sample_jobs import Survey

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from core.errors import ServiceUnavailable
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.registry import Registry
 from services.weather.tilecache.inventory import inventory
 from tests.http.house import House, house_of, serving

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from tests.http.house import House
 from tests.pages.test_pages import HOSTILE, Parts, only_ours
 from tests.support import parquet

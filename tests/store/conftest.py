@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.invariants import violations
 from core.blobs import BlobRef, Zone
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from infrastructure.blobs import AzureBlobs
 from infrastructure.database import Database
 from tests.store.desk import Desk, MemoryDesk, PostgresDesk

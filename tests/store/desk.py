@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import psycopg
 
-from core.control import Control
+from core.control.desk import Control
 from core.executor import Executor
 from core.held import Held
 from core.job import JobBase
 from core.machine import CoreMachine
-from core.memory import MemoryStore
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
+from core.memory.store import MemoryStore
 from core.ports import Limits, Repairs, RunRow, Store, Worker
 from core.queues import LIGHT, QueueName
 from core.registry import Registry

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from core import Context, JobBase, Retry, fan_in, fan_out, keep_going, single
-from core.admission import Concurrency
+from core.admission.terms import Concurrency
 
 ONCE = Retry(attempts=1)
 SECOND = timedelta(seconds=1)

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from core import JobBase, Schedule
 from core.machine import CoreMachine
-from core.memory import MemoryStore
-from core.memory_schedules import MemoryScheduleBook
+from core.memory.schedules import MemoryScheduleBook
+from core.memory.store import MemoryStore
 from core.registry import Registry
-from core.schedules import Schedules
+from core.schedules.desk import Schedules
 from infrastructure.schedules import PostgresScheduleBook
 from tests.store.sample_jobs import ALL, Line
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from core.admission import EVERYTHING, Limit, Rate, UnknownDependency
+from core.admission.terms import EVERYTHING, Limit, Rate, UnknownDependency
 from core.errors import BadInput
 from core.queues import LIGHT
 from core.states import JobStatus

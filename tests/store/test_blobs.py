@@ -10,7 +10,7 @@ import pytest
 
 from core.blobs import BlobRef, Blobs, Zone
 from core.errors import BadInput, BlobChanged, BlobNotFound
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from infrastructure.blob_clients import PIECE
 
 ODD_NAMES = [

@@ -9,7 +9,7 @@ import pytest
 
 from core.catalog import Catalog
 from core.errors import BadInput, CollectionNotFound, ServiceUnavailable
-from core.memory_catalog import MemoryCatalog
+from core.memory.catalog import MemoryCatalog
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from tests.support.stac import collection, item
 from triggers.pages.catalog import holds

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from core import control
+from core.control import desk as control
 from core.errors import Cancelled, Conflict
 from core.ports import Limits
 from core.queues import QueueName
-from core.reconciler import Reconciler
 from core.stages import Decision
 from core.tasks import Again, NewTask, Payload, Released, TaskKey
+from core.upkeep.reconciler import Reconciler
 from tests.store.desk import BROKEN, Desk, given
 from tests.store.sample_jobs import Diamond, Fan, Gated, Hasty, Line, Wide
 

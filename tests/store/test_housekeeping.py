@@ -9,17 +9,17 @@ import pytest
 
 from core.audit import AuditFilter
 from core.blobs import BlobRef, Blobs
-from core.housekeeper import Housekeeper
-from core.housekeeping import Keeping
 from core.identity import Role
 from core.keys import KeyRing, NewKey, Secret
-from core.letters import LetterNotFound, Letters, LetterUnreadable
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.ports import Limits
-from core.removal import Removal
-from core.task_logs import Written
 from core.tasks import TaskKey, Wakeup
-from core.whereabouts import Line as LoggedLine
+from core.upkeep.housekeeper import Housekeeper
+from core.upkeep.keeping import Keeping
+from core.upkeep.letters import LetterNotFound, Letters, LetterUnreadable
+from core.upkeep.removal import Removal
+from core.watching.task_logs import Written
+from core.watching.whereabouts import Line as LoggedLine
 from infrastructure import migrations
 from infrastructure.audit import PostgresAudit
 from infrastructure.blobs import AzureBlobs

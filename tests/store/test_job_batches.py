@@ -8,11 +8,11 @@ import pytest
 from core import Context, JobBase, single
 from core.batches import FORGOTTEN, Batches, Order
 from core.errors import BatchNotFound, InvalidParameters
-from core.memory import MemoryStore
-from core.memory_batches import MemoryBatchBook
+from core.memory.batches import MemoryBatchBook
+from core.memory.store import MemoryStore
 from core.registry import Registry
 from core.states import JobStatus
-from core.watching import NoMeter, Watch
+from core.watching.watch import NoMeter, Watch
 from infrastructure.batches import PostgresBatchBook
 from tests.store.desk import at_once
 from tests.store.sample_jobs import Line

@@ -14,7 +14,7 @@ from core.audit import Audit, AuditFilter
 from core.errors import KeyNotFound, ServiceUnavailable, Unauthenticated
 from core.identity import Role
 from core.keys import KeyRing, Keys, KeyView, NewKey, Secret
-from core.memory_keys import MemoryAudit, MemoryKeys
+from core.memory.keys import MemoryAudit, MemoryKeys
 from infrastructure.audit import PostgresAudit, note
 from infrastructure.database import Database, sql
 from infrastructure.keys import PostgresKeys

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from core.load import Load
+from core.insights.load import Load
 from core.queues import LIGHT
 from core.tasks import Completed, Payload
 from infrastructure.database import Database, sql

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from core.errors import BadMessage
-from core.memory import MemoryQueue, MemoryStore
+from core.memory.store import MemoryQueue, MemoryStore
 from core.queues import HEAVY, LIGHT, QueueName
 from core.states import Verdict
 from core.tasks import TaskKey, Wakeup

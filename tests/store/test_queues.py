@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from core.machine import CoreMachine
-from core.memory import MemoryQueue, MemoryStore
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
+from core.memory.store import MemoryQueue, MemoryStore
 from core.ports import Limits, Queue, Store, Worker
 from core.queues import QueueName
 from core.registry import Registry

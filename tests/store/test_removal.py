@@ -2,14 +2,14 @@
 
 import pytest
 
-from core import removal
 from core.blobs import BlobRef, staged_name
+from core.control.steering import Census
 from core.errors import JobDeleting, JobNotFound, JobStillRunning
-from core.removal import Removal
-from core.steering import Census
-from core.task_logs import Written
 from core.tasks import Payload, TaskKey
-from core.whereabouts import Line as LoggedLine
+from core.upkeep import removal
+from core.upkeep.removal import Removal
+from core.watching.task_logs import Written
+from core.watching.whereabouts import Line as LoggedLine
 from infrastructure.task_logs import PostgresTaskLogs
 from tests.store.desk import Desk
 from tests.store.sample_jobs import Bulky, Line, Wide

@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from core.ports import Limits, Repairs
-from core.reconciler import Reconciler
 from core.states import JobStatus
 from core.tasks import Again, Released, TaskKey, Wakeup
+from core.upkeep.reconciler import Reconciler
 from tests.store.desk import BROKEN, Stage, at_once, given
 from tests.store.sample_jobs import Fan, Hasty, Line, Wide
 

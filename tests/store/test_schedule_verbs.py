@@ -16,8 +16,8 @@ from core.errors import (
 )
 from core.machine import CoreMachine
 from core.registry import Registry
-from core.schedule_book import Owner
-from core.schedules import Schedules
+from core.schedules.book import Owner
+from core.schedules.desk import Schedules
 from tests.store.desk import at_once
 from tests.store.sample_jobs import Line
 from tests.store.scheduled import BY, HOUR, hourly, often, outcomes, runs, schedules_of

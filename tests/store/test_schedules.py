@@ -8,7 +8,7 @@ import pytest
 from core import CatchUp, Context, JobBase, Overlap, single
 from core.machine import CoreMachine
 from core.registry import Registry
-from core.schedules import Schedules
+from core.schedules.desk import Schedules
 from infrastructure.database import sql
 from tests.store.desk import at_once
 from tests.store.sample_jobs import Line

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from core.errors import ServiceUnavailable
-from core.memory_logs import MemoryTaskLogs
+from core.memory.logs import MemoryTaskLogs
 from core.queues import LIGHT
-from core.scribe import BYTES, LINES, LONGEST, Scribe, line_of
-from core.task_logs import TaskLogs, Written
 from core.tasks import Claim, TaskKey
-from core.whereabouts import Line, Mark, at_task
+from core.watching.scribe import BYTES, LINES, LONGEST, Scribe, line_of
+from core.watching.task_logs import TaskLogs, Written
+from core.watching.whereabouts import Line, Mark, at_task
 from infrastructure.database import Database
 from infrastructure.task_logs import PostgresTaskLogs
 from tests.store.desk import at_once

@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 
 from core.errors import BadInput, InvalidParameters, TemplateNotFound, UnknownJobType
-from core.memory import MemoryStore
-from core.memory_templates import MemoryTemplateBook
+from core.memory.store import MemoryStore
+from core.memory.templates import MemoryTemplateBook
 from core.templates import Templates
 from infrastructure.templates import PostgresTemplateBook
 from tests.store.desk import at_once

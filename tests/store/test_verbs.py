@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from core.control import Done
+from core.control.desk import Done
+from core.control.verbs import RULINGS, Ruling, Verb
 from core.errors import Conflict, JobEnded, JobNotFound, JobStillRunning, NeedsForce, TaskNotFailed
-from core.removal import Removal
 from core.stages import Decision
 from core.states import JobStatus, TaskStatus
 from core.tasks import TaskKey
-from core.verbs import RULINGS, Ruling, Verb
+from core.upkeep.removal import Removal
 from tests.store.desk import Desk, at_once
 from tests.store.sample_jobs import Choosy, Diamond, Gated, Line, Tolerant, Wide
 

@@ -11,10 +11,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from core.mailroom import DeliveryView, Mailroom
-from core.memory_mailroom import MemoryMailroom
+from core.memory.mailroom import MemoryMailroom
 from core.tasks import Event
-from core.webhooks import (
+from core.webhooks.mailroom import DeliveryView, Mailroom
+from core.webhooks.rules import (
     OPENS_AFTER,
     PER_TARGET,
     SCHEDULE,

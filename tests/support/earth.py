@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from core.blobs import Blobs
 from core.guard import UrlRules
 from core.internet import Internet
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from infrastructure.fetching import Fetcher
 from services.landcover import sample as landcover
 from services.terrain import sample as terrain

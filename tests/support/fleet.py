@@ -32,7 +32,7 @@ import psycopg
 
 import infrastructure.database
 from core import crashpoints
-from core.control import Control
+from core.control.desk import Control
 from core.job import JobBase
 from core.machine import CoreMachine
 from core.ports import Submission
@@ -424,8 +424,8 @@ def _operate(
     environment: dict[str, str], log: str, verb: str, job_id: str, told: dict[str, Any]
 ) -> None:
     _begin(environment, log)
-    from core.control import Control  # noqa: PLC0415 - imported by the fork server, not by tests
-    from core.removal import Removal  # noqa: PLC0415
+    from core.control.desk import Control  # noqa: PLC0415 - imported by the fork server, not by tests
+    from core.upkeep.removal import Removal  # noqa: PLC0415
     from triggers import wiring  # noqa: PLC0415
 
     machine = wiring.build(wiring.settings()).machine

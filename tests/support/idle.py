@@ -2,7 +2,7 @@
 
 from core.blobs import Blobs
 from core.machine import CoreMachine
-from core.memory import MemoryStore
+from core.memory.store import MemoryStore
 from core.registry import Registry
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from core.load import Load, MessageLoad, TaskLoad, WorkerLoad
+from core.insights.load import Load, MessageLoad, TaskLoad, WorkerLoad
 from core.ports import Repairs
 from core.queues import LIGHT
 from core.states import JobStatus
@@ -26,7 +26,7 @@ class Metric(NamedTuple):
 
 
 class Fixed:
-    """core.load.Scales that always show the same."""
+    """core.insights.load.Scales that always show the same."""
 
     def load(self) -> Load:
         return EVERYTHING

@@ -10,7 +10,7 @@ from affine import Affine
 from rasterio.io import MemoryFile
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.raster.environment import gdal
 
 UTM = "EPSG:32736"

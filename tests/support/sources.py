@@ -10,7 +10,7 @@ from pathlib import Path
 from core.blobs import Blobs
 from core.guard import UrlRules
 from core.internet import Internet
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from infrastructure.fetching import Fetcher
 from services.weather import sources
 from services.weather.options import WeatherOptions

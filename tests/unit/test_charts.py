@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from core.history import History, HistorySlice
+from core.insights.history import History, HistorySlice
 from triggers.pages.charts import Shown, chart, strip
 from triggers.pages.history import as_csv
 

@@ -10,12 +10,12 @@ from uuid import UUID
 import pytest
 import standardwebhooks
 
-from core.courier import Courier, Pump
 from core.guard import UrlRules
-from core.mailroom import DeliveryView
-from core.memory import MemoryStore
-from core.memory_mailroom import MemoryMailroom
-from core.webhooks import OPENS_AFTER, PER_TARGET, Wish, new_secret
+from core.memory.mailroom import MemoryMailroom
+from core.memory.store import MemoryStore
+from core.webhooks.courier import Courier, Pump
+from core.webhooks.mailroom import DeliveryView
+from core.webhooks.rules import OPENS_AFTER, PER_TARGET, Wish, new_secret
 from infrastructure.calling import GuardedCaller
 from tests.support.target import Reply, Target, free_port, serving
 from tests.support.waiting import eventually

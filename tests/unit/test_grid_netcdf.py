@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from core.blobs import BlobRef
 from core.errors import BadInput, BlobChanged
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.grids import apart, opened
 from services.grids import netcdf as reading
 from services.grids.inspect import inspect_file

@@ -19,8 +19,8 @@ from core import (
 )
 from core.errors import InvalidParameters, JobDefinitionError, UnknownJobType
 from core.machine import CoreMachine
-from core.memory import MemoryStore
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
+from core.memory.store import MemoryStore
 from core.queues import HEAVY, LIGHT
 from core.registry import Registry
 from core.stages import Shape

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from core.queues import LIGHT
-from core.redaction import redacted
 from core.tasks import TaskKey
-from core.whereabouts import Mark, at_request, at_task
+from core.watching.redaction import redacted
+from core.watching.whereabouts import Mark, at_request, at_task
 from triggers import logs
 from triggers.logs import TEXT, JsonFormatter, TextFormatter
 

@@ -14,7 +14,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from core.blobs import BlobRef
 from core.errors import BadInput, BadResult, Cancelled, ServiceUnavailable
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.raster import bench, cog, proof, sample
 from services.raster.cog import Work
 from services.raster.environment import gdal

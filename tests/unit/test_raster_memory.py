@@ -15,7 +15,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.raster import cog
 from services.raster.inspect import inspect
 from services.raster.models import Tier

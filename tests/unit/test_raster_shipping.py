@@ -8,7 +8,7 @@ import pytest
 
 from core.blobs import BlobRef
 from core.errors import BadInput, BlobNotFound, ServiceUnavailable
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.raster.shipping import BEHIND, IN_MEMORY, PIECE, Shipment
 from tests.support.fleet import pause
 from tests.support.waiting import eventually

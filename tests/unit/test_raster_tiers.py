@@ -8,7 +8,7 @@ from rasterio.io import MemoryFile
 
 from core.blobs import BlobRef
 from core.errors import BadInput, BadResult
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
 from jobs.process_raster import ProcessRaster

@@ -7,7 +7,7 @@ import pytest
 
 from core import CatchUp, Context, JobBase, Overlap, Schedule, single
 from core.errors import JobDefinitionError
-from core.schedule import LATE, Due, due
+from core.schedules.schedule import LATE, Due, due
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -12,7 +12,7 @@ from rasterio.io import MemoryFile
 
 from core.blobs import BlobRef
 from core.errors import BadInput
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.raster import cog, sample
 from services.raster.environment import gdal
 from services.raster.inspect import inspect

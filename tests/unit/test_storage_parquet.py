@@ -8,7 +8,7 @@ import pytest
 
 from core.blobs import BlobRef
 from core.errors import BadInput
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.storage.parquet import LARGEST, TAIL, Parquet, describe
 from services.storage.preview import Kind, preview
 from tests.support.parquet import file, footer, struct

@@ -3,7 +3,7 @@
 import pytest
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.storage.preview import HEAD, Kind, Preview, preview
 
 

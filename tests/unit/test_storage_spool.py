@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.blobs import BlobInfo
 from core.errors import BadInput, BlobChanged, BlobNotFound, ServiceUnavailable
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.raster.environment import gdal
 from services.raster.inspect import inspect
 from services.raster.source import opened

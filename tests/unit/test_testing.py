@@ -24,7 +24,7 @@ from core import (
     single,
 )
 from core.errors import ShuttingDown
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus, TaskStatus
 from core.testing import run_job
 from jobs.hello_world import HelloWorld

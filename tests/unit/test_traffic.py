@@ -11,8 +11,8 @@ import pytest
 from core.blobs import BlobRef
 from core.errors import ServiceUnavailable
 from core.internet import Ask, Internet, Told
-from core.memory_blobs import MemoryBlobs
-from core.traffic import Count, Moved, Traffic
+from core.memory.blobs import MemoryBlobs
+from core.watching.traffic import Count, Moved, Traffic
 
 REF = BlobRef("bronze/rivers/nile.bin")
 OTHER = BlobRef("silver/rivers/nile.bin")

@@ -1,7 +1,7 @@
 """What a process remembers of the cache: bounded, of one storage, and never whole messages."""
 
 from core.blobs import BlobRef
-from core.memory_blobs import MemoryBlobs
+from core.memory.blobs import MemoryBlobs
 from services.weather import near as module
 from services.weather.near import Near, near
 

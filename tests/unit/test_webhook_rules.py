@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 import standardwebhooks
 
-from core.webhooks import (
+from core.webhooks.rules import (
     KINDS,
     LONGEST_REST,
     LONGEST_WAIT,

@@ -13,9 +13,9 @@ from queue import SimpleQueue
 
 from core.executor import Executor
 from core.held import Held
-from core.scribe import listen
 from core.tasks import Claim
-from core.watching import Watch
+from core.watching.scribe import listen
+from core.watching.watch import Watch
 from triggers import logs, wiring
 from triggers.heavy import system
 from triggers.heavy.messages import Begin, Carried, Ended, Gone, Logged, Ready, Renewed, Run, Stop

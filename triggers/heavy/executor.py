@@ -23,8 +23,8 @@ from core.errors import (
 from core.executor import Executor, described, ending_of
 from core.stages import AnyStage, Retry
 from core.tasks import Again, Claim, Ending, Failed, Released
-from core.traffic import Moved
-from core.whereabouts import Line, current_task
+from core.watching.traffic import Moved
+from core.watching.whereabouts import Line, current_task
 from triggers import wiring
 from triggers.heavy.messages import Begin, Carried, Ended, Logged, Renewed, Run
 from triggers.heavy.nursery import Nursery

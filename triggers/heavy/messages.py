@@ -7,8 +7,8 @@ from pathlib import Path
 from uuid import UUID
 
 from core.tasks import Claim, Ending, TaskKey
-from core.traffic import Moved
-from core.whereabouts import Line
+from core.watching.traffic import Moved
+from core.watching.whereabouts import Line
 from triggers import wiring
 
 

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.blobs import BlobRef
-from core.control import Control, Done
+from core.control.desk import Control, Done
 from core.errors import JobNotFound, TaskNotFound
-from core.insights import JOB_ID, fits
-from core.removal import Removal, Removed
+from core.insights.questions import JOB_ID, fits
 from core.stages import Decision
 from core.states import JobStatus
 from core.tasks import TaskKey
+from core.upkeep.removal import Removal, Removed
 from triggers.http.actor import TheActor
 from triggers.http.requests import body_of, described, job_links
 from triggers.http.services import TheMachine

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from core.errors import Conflict, CoreMachineError
-from core.housekeeping import ActivityView, MigrationView, Swept, TableView
+from core.upkeep.keeping import ActivityView, MigrationView, Swept, TableView
 from triggers.http.actor import about
 from triggers.http.services import TheHousekeeper, TheServices, TheSteward
 

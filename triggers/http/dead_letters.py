@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
-from core.letters import Letter, Letters
+from core.upkeep.letters import Letter, Letters
 from triggers.http.requests import Limit, page_links
 from triggers.http.services import TheSteward
 

@@ -15,8 +15,8 @@ from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from core.errors import ServiceUnavailable
-from core.insights import Insights
-from core.views import EventPage, JobView, Update
+from core.insights.questions import Insights
+from core.insights.views import EventPage, JobView, Update
 from triggers.http.jobs import JobId
 from triggers.http.requests import Limit, page_links
 from triggers.http.services import TheInsights, TheServices

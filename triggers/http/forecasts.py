@@ -11,10 +11,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.catalog import Document
 from core.errors import BadInput, ItemNotFound, JobNotFound
-from core.insights import Insights
+from core.insights.questions import Insights
+from core.insights.views import JobView, Moment
 from core.machine import CoreMachine
 from core.states import JobStatus, TaskStatus
-from core.views import JobView, Moment
 from jobs.fire_forecast import Degrees, FireForecast, Hours
 from services.fire import maps, sightings
 from services.grids.models import Box

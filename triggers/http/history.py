@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from core.history import History, Span
+from core.insights.history import History, Span
 from triggers.http.services import TheInsights
 
 router = APIRouter(prefix="/api", tags=["status"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from core.views import JobTypeView
+from core.insights.views import JobTypeView
 from triggers.http.services import TheInsights
 
 router = APIRouter(prefix="/api/job-types", tags=["job types"])

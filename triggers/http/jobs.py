@@ -8,14 +8,14 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
-from core.admission import HIGHEST, LOWEST
+from core.admission.terms import HIGHEST, LOWEST
+from core.insights.overview import Timeline
+from core.insights.portrait import plan_lines
+from core.insights.reading import JobFilter
+from core.insights.views import JobPage, JobView, PlanLine, TaskDetail, TaskPage
 from core.job import JobBase
-from core.overview import Timeline
-from core.portrait import plan_lines
 from core.ports import Submission
-from core.reading import JobFilter
 from core.states import JobStatus, TaskStatus
-from core.views import JobPage, JobView, PlanLine, TaskDetail, TaskPage
 from triggers.http.actor import TheActor
 from triggers.http.requests import (
     Cursor,

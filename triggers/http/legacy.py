@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from core.reading import JobFilter
+from core.insights.reading import JobFilter
+from core.insights.views import JobLine, TaskView
 from core.states import JobStatus
-from core.views import JobLine, TaskView
 from triggers.http.jobs import JobId
 from triggers.http.requests import Hours, later
 from triggers.http.services import TheInsights

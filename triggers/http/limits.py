@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.lines import KeyPage, LimitView, limit_of
+from core.admission.lines import KeyPage, LimitView, limit_of
 from triggers.http.actor import TheActor
 from triggers.http.requests import Limit, body_of, described, page_links
 from triggers.http.services import TheInsights, TheMachine

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from core.errors import ServiceUnavailable
-from core.logbook import Level, Logbook
-from core.task_logs import LogPage
+from core.insights.logbook import Level, Logbook
+from core.watching.task_logs import LogPage
 from triggers.http.events import NEWEST
 from triggers.http.jobs import JobId
 from triggers.http.requests import page_links

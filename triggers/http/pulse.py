@@ -11,8 +11,8 @@ from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from core.errors import ServiceUnavailable
-from core.insights import Insights
-from core.overview import Pulse
+from core.insights.overview import Pulse
+from core.insights.questions import Insights
 from triggers.http.events import KEEP_ALIVE, RETRY_MS
 
 

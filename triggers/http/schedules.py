@@ -8,10 +8,10 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from core.cron import Cron, zone_named
 from core.names import PATTERN
-from core.schedule import MOST_BACKLOG, CatchUp, Overlap, Schedule
-from core.schedule_views import SchedulePage, ScheduleVerdict, ScheduleView, TickPage, TickView
+from core.schedules.cron import Cron, zone_named
+from core.schedules.schedule import MOST_BACKLOG, CatchUp, Overlap, Schedule
+from core.schedules.views import SchedulePage, ScheduleVerdict, ScheduleView, TickPage, TickView
 from triggers.http.actor import TheActor
 from triggers.http.requests import Limit, body_of, described, page_links
 from triggers.http.services import TheSchedules

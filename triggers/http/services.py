@@ -16,16 +16,16 @@ from core.batches import Batches
 from core.blobs import Blobs
 from core.catalog import Catalog
 from core.errors import ServiceUnavailable
-from core.housekeeper import Housekeeper
-from core.housekeeping import Steward
-from core.insights import Insights
+from core.insights.questions import Insights
 from core.keys import KeyRing
 from core.machine import CoreMachine
-from core.memory_keys import MemoryAudit, MemoryKeys
-from core.schedules import Schedules
-from core.task_logs import TaskLogs
+from core.memory.keys import MemoryAudit, MemoryKeys
+from core.schedules.desk import Schedules
 from core.templates import Templates
-from core.webhook_desk import WebhookDesk
+from core.upkeep.housekeeper import Housekeeper
+from core.upkeep.keeping import Steward
+from core.watching.task_logs import TaskLogs
+from core.webhooks.desk import WebhookDesk
 from services.grids.models import GridLimits
 from services.storage.uploads import Rules
 from services.weather.tilecache.inventory import Inventory

@@ -9,8 +9,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from core.errors import ServiceUnavailable
-from core.overview import GateList, Throughput
-from core.views import DeepStatus
+from core.insights.overview import GateList, Throughput
+from core.insights.views import DeepStatus
 from triggers.http.events import EVENT_STREAM, HEADERS
 from triggers.http.health import Checkup, Health, Verdict
 from triggers.http.pulse import Listener

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.watching import NoTracer, Watch
-from core.whereabouts import at_request
+from core.watching.watch import NoTracer, Watch
+from core.watching.whereabouts import at_request
 
 log = logging.getLogger("coremachine.http")
 

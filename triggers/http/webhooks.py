@@ -12,9 +12,9 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ServiceUnavailable
-from core.mailroom import AttemptView, DeliveryView, WebhookView
-from core.webhook_desk import WebhookDesk
-from core.webhooks import DeliveryStatus, Wish
+from core.webhooks.desk import WebhookDesk
+from core.webhooks.mailroom import AttemptView, DeliveryView, WebhookView
+from core.webhooks.rules import DeliveryStatus, Wish
 from triggers.http.actor import TheActor
 from triggers.http.problems import invalid_parameters
 from triggers.http.requests import Cursor, Limit, body_of, described, page_links

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from core.blobs import BlobRef, Blobs, Zone
 from core.errors import CoreMachineError, ServiceUnavailable
+from core.insights.views import JobView
 from core.states import JobStatus
-from core.views import JobView
 from services.raster import sample
 from services.raster.models import Published
 from triggers import wiring

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from core.history import History, HistorySlice
+from core.insights.history import History, HistorySlice
 
 WIDTH, HEIGHT = 960, 160
 STRIP_WIDTH, STRIP_HEIGHT = 160, 24

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.overview import SLICES, StageBand, TaskBar, Throughput, Timeline
-from core.views import StageView
+from core.insights.overview import SLICES, StageBand, TaskBar, Throughput, Timeline
+from core.insights.views import StageView
 
 NODE_WIDTH, NODE_HEIGHT, GAP_X, GAP_Y, EDGE = 168, 56, 44, 16, 2
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_BAR = 240, 40, 4

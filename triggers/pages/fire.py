@@ -13,11 +13,11 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData, QueryParams
 
 from core.errors import BadInput, InvalidParameters, JobNotFound
-from core.logbook import Level, Logbook
-from core.reading import JobFilter
+from core.insights.logbook import Level, Logbook
+from core.insights.reading import JobFilter
+from core.insights.views import JobView
 from core.states import JobStatus, TaskStatus
-from core.task_logs import LogLine
-from core.views import JobView
+from core.watching.task_logs import LogLine
 from jobs.fire_forecast import FireForecast
 from services.fire import felt, site
 from services.fire.publishing import Made

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.task_logs import LogLine
-from core.views import EventView, JobView, StageView, TaskView
+from core.insights.views import EventView, JobView, StageView, TaskView
+from core.watching.task_logs import LogLine
 from jobs.fire_forecast import FireForecast
 from services.fire.publishing import Made
 

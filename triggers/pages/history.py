@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from core.errors import CoreMachineError
-from core.history import History, Span
+from core.insights.history import History, Span
 from services.raster.costs import Costs
 from triggers.http.costs import costs_of
 from triggers.http.history import Back

@@ -9,12 +9,12 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import AwareDatetime
 
+from core.control.verbs import RULINGS, Ruling, Verb
 from core.errors import TaskNotFound
-from core.logbook import Level, Logbook
+from core.insights.logbook import Level, Logbook
+from core.insights.views import JobView, StageView, TaskDetail
 from core.stages import Shape
 from core.states import JobStatus, StageStatus, TaskStatus
-from core.verbs import RULINGS, Ruling, Verb
-from core.views import JobView, StageView, TaskDetail
 from triggers.pages import drawings
 from triggers.pages.page import Page, ThePage
 

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
-from core.insights import JOB_ID
-from core.reading import JobFilter
+from core.insights.questions import JOB_ID
+from core.insights.reading import JobFilter
 from core.states import JobStatus
 from triggers.http.requests import later
 from triggers.pages.page import ThePage

@@ -11,11 +11,11 @@ from fastapi.responses import Response
 
 from core.audit import AuditFilter
 from core.errors import ServiceUnavailable
-from core.housekeeper import Housekeeper
-from core.letters import Letters
-from core.mailroom import WebhookView
-from core.schedules import Schedules
-from core.webhook_desk import WebhookDesk
+from core.schedules.desk import Schedules
+from core.upkeep.housekeeper import Housekeeper
+from core.upkeep.letters import Letters
+from core.webhooks.desk import WebhookDesk
+from core.webhooks.mailroom import WebhookView
 from triggers.pages.page import Page, ThePage
 
 router = APIRouter(prefix="/operate", include_in_schema=False)

@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from core.errors import CoreMachineError
-from core.reading import JobFilter
-from core.views import JobLine
+from core.insights.reading import JobFilter
+from core.insights.views import JobLine
 from services.weather.derive import ABOUT
 from services.weather.tilecache.inventory import Inventory, RunStatus
 from triggers.http.health import Checkup

@@ -14,11 +14,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from core.blobs import BlobInfo, BlobRef, Zone
 from core.errors import BadInput, CoreMachineError, InvalidParameters
+from core.insights.portrait import plan_lines
+from core.insights.views import JobTypeView, PlanLine
 from core.job import JobBase
-from core.portrait import plan_lines
 from core.states import JobStatus
 from core.templates import TemplateView
-from core.views import JobTypeView, PlanLine
 from services.storage import inventory
 from services.storage.models import Container
 from triggers.http.actor import TheActor

@@ -9,8 +9,8 @@ from enum import StrEnum
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from core.blobs import BlobInfo, Blobs
+from core.insights.views import InventoryLine
 from core.lookout import Lookout
-from core.views import InventoryLine
 from services.weather.derive import Variable
 from services.weather.models import MODELS, Model
 from services.weather.tilecache import shelf, stock

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from core.insights.views import JobLine, JobTypeView, JobView
 from core.states import JobStatus
-from core.views import JobLine, JobTypeView, JobView
 from triggers.http.ogc.models import (
     REL,
     STATUS,

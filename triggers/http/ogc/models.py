@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from core.insights.views import Moment
 from core.states import JobStatus
-from core.views import Moment
 
 JSON = "application/json"
 SPEC = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"

@@ -13,9 +13,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from core.control import Control
-from core.insights import Insights
-from core.reading import JobFilter
+from core.control.desk import Control
+from core.insights.questions import Insights
+from core.insights.reading import JobFilter
 from core.states import JobStatus
 from triggers.http.actor import TheActor
 from triggers.http.ogc import describing

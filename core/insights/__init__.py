@@ -1,0 +1,1 @@
+"""What people ask about jobs, tasks, queues and workers, and what they are shown."""

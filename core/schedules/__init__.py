@@ -1,0 +1,1 @@
+"""Schedules: when jobs are submitted by themselves."""

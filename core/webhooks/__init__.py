@@ -1,0 +1,1 @@
+"""Webhooks: rules, registration, and the couriers that deliver."""
