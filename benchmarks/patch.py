@@ -29,7 +29,7 @@ from core.blobs import Blobs
 from core.guard import UrlRules
 from core.internet import Ask, Internet
 from core.memory.blobs import MemoryBlobs
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.fetching import Fetcher
 from services.geo.gridspec import GridSpec
 from services.weather import patch

@@ -26,7 +26,7 @@ from benchmarks.rig import wait_for_quiet
 from benchmarks.table import Machine, Report, Row
 from core import Context
 from core.blobs import BlobRef
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from jobs.process_container import ProcessContainer
 from services.raster.options import RasterOptions
 from triggers.local.azurite import Azurite

@@ -17,7 +17,7 @@ from core import Context, Results
 from core.blobs import BlobRef
 from core.memory.blobs import MemoryBlobs
 from core.memory.catalog import MemoryCatalog
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from jobs.process_raster import ProcessRaster
 from services.raster import cog, sample
 from services.raster.inspect import inspect

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.blobs import BlobInfo, BlobRef
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 
 
 class SourceOnDisk(AzureBlobs):

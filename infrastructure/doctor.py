@@ -8,9 +8,9 @@ from datetime import datetime
 import psycopg
 
 from core.blobs import Zone
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.database import Database, sql, unavailable
-from infrastructure.reading import PostgresReader
+from infrastructure.reading.reader import PostgresReader
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from core.webhooks.desk import WebhookDesk
 from core.worker import TaskRunner, WorkerProcess
 from infrastructure.audit import PostgresAudit
 from infrastructure.batches import PostgresBatchBook
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.calling import GuardedCaller
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
@@ -52,7 +52,7 @@ from infrastructure.migrations import migrate
 from infrastructure.observability import Observability, observe
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
-from infrastructure.reading import PostgresReader
+from infrastructure.reading.reader import PostgresReader
 from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
 from infrastructure.steward import PostgresSteward
@@ -63,7 +63,7 @@ from triggers.configured import crowd, insights, keeping, options, told
 from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
-    from infrastructure.service_bus import ServiceBus
+    from infrastructure.service_bus.bus import ServiceBus
     from triggers.http.access import Access
 
 log = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ def _queue(given: Settings, store: PostgresStore, database: Database, bell: Bell
     if given.service_bus is None:
         return PostgresQueue(store, bell)
     with one_at_a_time:
-        from infrastructure.service_bus_queue import ServiceBusQueue  # noqa: PLC0415 - the SDK is slow to import
+        from infrastructure.service_bus.queue import ServiceBusQueue  # noqa: PLC0415 - the SDK is slow to import
 
     return ServiceBusQueue(store, PostgresOutbox(database), service_bus(), given.queue_names())
 
@@ -276,7 +276,7 @@ def uses_service_bus() -> bool:
 
 def service_bus() -> ServiceBus:
     with one_at_a_time:
-        from infrastructure.service_bus import ServiceBus  # noqa: PLC0415 - the SDK is slow to import
+        from infrastructure.service_bus.bus import ServiceBus  # noqa: PLC0415 - the SDK is slow to import
 
     given = settings().service_bus
     assert given is not None, "asked for Service Bus without SERVICEBUS_CONNECTION_STRING"

@@ -23,7 +23,7 @@ from core.queues import QueueName
 from core.stages import Retry
 from core.tasks import TaskKey, Wakeup
 from core.upkeep.reconciler import Periodic
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.keys import PostgresKeys
 from infrastructure.settings import Settings
 from infrastructure.store import PostgresStore

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infrastructure.service_bus import Message, ServiceBus
+from infrastructure.service_bus.bus import Message, ServiceBus
 from tests.support.devhost import PATIENCE, eventually, running, tiny_app
 from tests.support.service_bus import Emulator, service_bus_emulator
 from triggers.devhost.indexing import QueueFunction

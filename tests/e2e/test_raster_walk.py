@@ -15,7 +15,7 @@ import pytest
 from rasterio.io import MemoryFile
 
 from core.blobs import BlobRef
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from services.raster import sample
 from tests.support.rasters import tiff
 from tests.support.waiting import eventually

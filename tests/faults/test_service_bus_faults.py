@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.invariants import violations
 from core.queues import LIGHT
-from infrastructure.service_bus import Message, ServiceBus
+from infrastructure.service_bus.bus import Message, ServiceBus
 from tests.support.fault_jobs.patience import Patience, Snail
 from tests.support.fault_jobs.relay import Relay
 from tests.support.fleet import Fleet

@@ -7,7 +7,7 @@ import httpx
 import psycopg
 import pytest
 
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.stac_connections import StacConnections
 from tests.http.house import House, house_of, serving
 from tests.http.storage_house import storage_client

@@ -15,7 +15,7 @@ from core.identity import Role
 from core.keys import KeyRing, NewKey, Secret
 from core.registry import Registry
 from infrastructure.audit import PostgresAudit
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.catalog import PgstacCatalog, catalog_pool
 from infrastructure.database import Database
 from infrastructure.keys import PostgresKeys

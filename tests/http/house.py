@@ -38,7 +38,7 @@ from infrastructure.database import Database
 from infrastructure.keys import PostgresKeys
 from infrastructure.mailroom import PostgresMailroom
 from infrastructure.observability import observe
-from infrastructure.reading import PostgresReader
+from infrastructure.reading.reader import PostgresReader
 from infrastructure.schedules import PostgresScheduleBook
 from infrastructure.settings import Settings
 from infrastructure.steward import PostgresSteward

@@ -17,7 +17,7 @@ from core.errors import ServiceUnavailable
 from core.identity import Role
 from core.keys import KeyRing, NewKey, Secret
 from core.memory.keys import MemoryAudit
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.entra import EntraTokens, Expected
 from infrastructure.jwks import Jwks
 from infrastructure.keys import PostgresKeys

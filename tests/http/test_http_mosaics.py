@@ -9,7 +9,7 @@ import pytest
 from morecantile import Tile
 
 from core.blobs import BlobRef
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from services.raster.rendering import Rendering
 from services.tiles import tile_sets
 from services.tiles.tile_sets import Indexes

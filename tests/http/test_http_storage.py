@@ -7,7 +7,7 @@ import pytest
 
 from core.blobs import BlobRef, Zone
 from core.memory.blobs import MemoryBlobs
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from services.storage.uploads import Rules
 from tests.http.storage_house import storage_client
 from tests.http.test_http_problems import check_envelope

@@ -13,7 +13,7 @@ from rasterio.warp import transform
 from rio_tiler.colormap import cmap
 
 from core.blobs import BlobRef
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from services.raster.rendering import Rendering
 from services.tiles import opener
 from services.tiles.grids import MERCATOR

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from core.blobs import BlobRef
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from services.storage.uploads import PIECE
 from tests.docs.pages import page
 

@@ -7,7 +7,7 @@ from core.blobs import BlobRef, Zone
 from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from jobs.find_duplicates import FindDuplicates
 from services.storage import duplicates
 from services.storage.duplicates import Copy

@@ -17,7 +17,7 @@ from core.memory.catalog import MemoryCatalog
 from core.results import Results
 from core.states import JobStatus
 from core.testing import run_job
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from jobs.ingest_zarr import IngestZarr
 from services.grids import copy, opened
 from services.grids.listing import blobs_below

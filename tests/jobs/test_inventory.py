@@ -12,7 +12,7 @@ from core.memory.blobs import MemoryBlobs
 from core.registry import discover
 from core.states import JobStatus
 from core.testing import run_job
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from jobs.inventory_container_contents import InventoryContainerContents
 from services.raster import sample
 from services.storage import contents

@@ -18,7 +18,7 @@ from core.memory.catalog import MemoryCatalog
 from core.results import Results
 from core.states import JobStatus
 from core.testing import JobRun, run_job
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from jobs.netcdf_to_zarr import NetcdfToZarr
 from services.grids import convert, opened
 from services.grids.inspect import inspect_file

@@ -14,7 +14,7 @@ from core.errors import BadInput
 from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from jobs.build_tile import BuildTile
 from jobs.ingest_grib import IngestGrib
 from jobs.prune_cache import PruneCache

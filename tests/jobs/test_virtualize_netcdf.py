@@ -12,7 +12,7 @@ from core.memory.blobs import MemoryBlobs
 from core.memory.catalog import MemoryCatalog
 from core.states import JobStatus
 from core.testing import JobRun, run_job
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from jobs.virtualize_netcdf import VirtualizeNetcdf
 from services.grids import opened, references
 from services.grids.store import ReferenceStore

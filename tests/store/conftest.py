@@ -9,7 +9,7 @@ import pytest
 from benchmarks.invariants import violations
 from core.blobs import BlobRef, Zone
 from core.memory.blobs import MemoryBlobs
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.database import Database
 from tests.store.desk import Desk, MemoryDesk, PostgresDesk
 from tests.support.services import fresh_database

@@ -19,9 +19,9 @@ from azure.storage.blob import BlobServiceClient, generate_container_sas
 
 from core.blobs import BlobRef, Zone
 from core.errors import BadInput, Conflict, ServiceUnavailable
-from infrastructure import blob_clients
-from infrastructure.blob_clients import Account
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs import clients as blob_clients
+from infrastructure.blobs.azure import AzureBlobs
+from infrastructure.blobs.clients import Account
 from tests.store.blob_proxy import PORT, Zeros
 from tests.support.waiting import eventually
 

@@ -8,9 +8,10 @@ import pytest
 
 from core.blobs import BlobRef, Zone
 from core.errors import BlobChanged, BlobNotFound, ServiceUnavailable
-from infrastructure import blob_clients, blob_promotion
-from infrastructure.blob_clients import PIECE
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs import clients as blob_clients
+from infrastructure.blobs import promotion as blob_promotion
+from infrastructure.blobs.azure import AzureBlobs
+from infrastructure.blobs.clients import PIECE
 from tests.store.blob_proxy import PORT, Fault, Zeros, bad_server
 
 

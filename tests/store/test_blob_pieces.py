@@ -6,7 +6,7 @@ import pytest
 
 from core.blobs import Blobs
 from core.errors import BlobChanged, BlobNotFound
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from tests.store.test_blobs import paths
 
 MD5_OF_AAABBC = hashlib.md5(b"aaabbc", usedforsecurity=False).hexdigest()

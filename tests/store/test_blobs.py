@@ -11,7 +11,7 @@ import pytest
 from core.blobs import BlobRef, Blobs, Zone
 from core.errors import BadInput, BlobChanged, BlobNotFound
 from core.memory.blobs import MemoryBlobs
-from infrastructure.blob_clients import PIECE
+from infrastructure.blobs.clients import PIECE
 
 ODD_NAMES = [
     "with space.tif",

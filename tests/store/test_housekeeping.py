@@ -22,7 +22,7 @@ from core.watching.task_logs import Written
 from core.watching.whereabouts import Line as LoggedLine
 from infrastructure import migrations
 from infrastructure.audit import PostgresAudit
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.keys import PostgresKeys
 from infrastructure.migrations import JobsRunning
 from infrastructure.steward import PostgresSteward

@@ -29,8 +29,8 @@ from core.tasks import (
 from infrastructure.database import Database
 from infrastructure.outbox import PostgresOutbox
 from infrastructure.postgres_queue import Bell, PostgresQueue
-from infrastructure.service_bus import Message, ServiceBus
-from infrastructure.service_bus_queue import ServiceBusQueue
+from infrastructure.service_bus.bus import Message, ServiceBus
+from infrastructure.service_bus.queue import ServiceBusQueue
 from infrastructure.store import PostgresStore
 from jobs.hello_world import HelloWorld
 from tests.support.service_bus import SDK_LEAVES_SOCKETS, Emulator, service_bus_emulator

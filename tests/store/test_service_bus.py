@@ -11,7 +11,7 @@ from azure.servicebus import ServiceBusClient
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
 from core.errors import ServiceUnavailable, TooLarge
-from infrastructure.service_bus import Delivery, Message, ServiceBus
+from infrastructure.service_bus.bus import Delivery, Message, ServiceBus
 from tests.support.service_bus import SDK_LEAVES_SOCKETS, Emulator, service_bus_emulator
 from tests.support.waiting import eventually
 

@@ -2,7 +2,7 @@
 
 import os
 
-from infrastructure.service_bus import ServiceBus
+from infrastructure.service_bus.bus import ServiceBus
 
 
 def open_bus() -> ServiceBus:

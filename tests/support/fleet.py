@@ -37,7 +37,7 @@ from core.job import JobBase
 from core.machine import CoreMachine
 from core.ports import Submission
 from core.registry import discover
-from infrastructure.blobs import AzureBlobs
+from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.database import Database
 from infrastructure.store import PostgresStore
 from tests.support.waiting import eventually
@@ -59,7 +59,7 @@ QUICK: dict[str, object] = {
 """Leases so short that what died is repaired within two seconds."""
 
 _forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(["triggers.worker", "infrastructure.service_bus_queue", __name__])
+_forking.set_forkserver_preload(["triggers.worker", "infrastructure.service_bus.queue", __name__])
 
 
 class Process(Protocol):

@@ -15,8 +15,8 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
 from core.blobs import BlobInfo, BlobRef
-from infrastructure.blob_clients import PIECE, code_of, lost_race
-from infrastructure.blob_properties import bare, found, mark_of
+from infrastructure.blobs.clients import PIECE, code_of, lost_race
+from infrastructure.blobs.properties import bare, found, mark_of
 
 AT_ONCE = 3  # blocks in flight, so at most AT_ONCE + 1 in memory
 WRITER = "writer"  # metadata: which call of ours wrote this

@@ -8,7 +8,7 @@ from contextlib import suppress
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
-from infrastructure.blob_upload import in_container
+from infrastructure.blobs.upload import in_container
 
 
 class Pieces:

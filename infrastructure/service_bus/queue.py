@@ -14,7 +14,7 @@ from core.errors import BadMessage, ServiceUnavailable
 from core.ports import Outbox, Store
 from core.queues import QueueName
 from core.tasks import Claim, Wakeup
-from infrastructure.service_bus import Delivery, Message, ServiceBus
+from infrastructure.service_bus.bus import Delivery, Message, ServiceBus
 
 log = logging.getLogger(__name__)
 

@@ -26,9 +26,9 @@ from core.tasks import Payload, TaskKey
 from core.webhooks.rules import OPENS_AFTER
 from infrastructure.database import Database, sql
 from infrastructure.migrations import migrations
-from infrastructure.reading_history import HistoryReading
-from infrastructure.reading_lines import LinesReading
-from infrastructure.reading_overview import OverviewReading
+from infrastructure.reading.history import HistoryReading
+from infrastructure.reading.lines import LinesReading
+from infrastructure.reading.overview import OverviewReading
 from infrastructure.rows import ERROR, PLAN, run_row
 
 STAGES: TypeAdapter[list[StageRecord]] = TypeAdapter(list[StageRecord])

@@ -33,7 +33,7 @@ from azure.servicebus.exceptions import (
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from core.errors import TooLarge
-from infrastructure.service_bus_links import Line, Receivers, Source
+from infrastructure.service_bus.links import Line, Receivers, Source
 
 log = logging.getLogger(__name__)
 

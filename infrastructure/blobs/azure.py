@@ -21,11 +21,11 @@ from azure.storage.blob import BlobPrefix, BlobProperties, BlobSasPermissions
 
 from core.blobs import STAGED, BlobInfo, BlobPage, BlobRef, Folder, Zone, refuse_page, staged_name
 from core.errors import BadInput, BlobNotFound, ServiceUnavailable
-from infrastructure.blob_clients import PIECE, Account, Clients, code_of, reported, status_of
-from infrastructure.blob_pieces import Pieces
-from infrastructure.blob_promotion import PROMOTED, Promotion, mark
-from infrastructure.blob_properties import condition, found, info_of, is_whole, mark_of
-from infrastructure.blob_upload import Upload
+from infrastructure.blobs.clients import PIECE, Account, Clients, code_of, reported, status_of
+from infrastructure.blobs.pieces import Pieces
+from infrastructure.blobs.promotion import PROMOTED, Promotion, mark
+from infrastructure.blobs.properties import condition, found, info_of, is_whole, mark_of
+from infrastructure.blobs.upload import Upload
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from azure.storage.blob import BlobClient, BlobProperties
 from core.blobs import BlobInfo, BlobRef
 from core.crashpoints import crashpoint
 from core.errors import BlobChanged, BlobNotFound, ServiceUnavailable
-from infrastructure.blob_clients import lost_race
-from infrastructure.blob_properties import condition, found, info_of, is_whole, mark_of, md5_of
+from infrastructure.blobs.clients import lost_race
+from infrastructure.blobs.properties import condition, found, info_of, is_whole, mark_of, md5_of
 
 PROMOTED = "promoted"  # metadata of a final blob: a digest of the staged name it came from
 PATIENCE = timedelta(minutes=10)

@@ -1,0 +1,1 @@
+"""Blobs on Azure Storage and on Azurite."""

@@ -1,0 +1,1 @@
+"""Service Bus as the queue, through the real SDK."""
