@@ -13,7 +13,7 @@ from core.blobs import BlobRef
 from core.catalog import Catalog, Document
 from core.context import Context
 from core.extents import utc
-from services.fire import maps, members
+from services.fire import ground, maps, members
 from services.fire.air import Air
 from services.fire.checks import Finding, Outcome
 from services.fire.layers import Layer
@@ -22,11 +22,13 @@ from services.fire.members import Added, Ran
 from services.fire.scene import Fuel, Scene
 from services.fire.site import Frozen
 from services.geo.gridspec import GridSpec
+from services.raster.models import COG_TYPE
 from services.stac import gridded
 from services.stac.collection import collection as new_collection
 from services.stac.gridded import FORECAST, RENDER
 
 CONTAINER = "fire-forecasts"
+GROUND = "ground"
 
 
 class Wanted(NamedTuple):
@@ -45,6 +47,7 @@ class Files(NamedTuple):
 
     maps: dict[str, BlobRef]
     outlines: BlobRef
+    ground: BlobRef
     areas: dict[str, float]
 
 
@@ -68,6 +71,8 @@ class Made(Frozen):
     """By horizon in hours: what half the members have burnt."""
     maps: dict[str, BlobRef]
     isochrones: BlobRef
+    ground: BlobRef | None = None
+    """A picture of what grows there and of the hills; forecasts of earlier versions have none."""
     terrain: Layer
     weather: Air
     weather_source: str
@@ -91,7 +96,8 @@ def finish(ctx: Context, wanted: Wanted, ran: Iterable[Ran], scene: Scene) -> Ma
         maps.store(ctx.blobs, each, spec, refs[each.name])
     outlines = BlobRef(f"{folder}/{maps.ISOCHRONES}.geojson")
     areas = maps.outlines(ctx.blobs, added, wanted.horizons, spec, outlines)
-    made = _made(wanted, scene, added, name, Files(refs, outlines, areas))
+    files = Files(refs, outlines, ground.keep(ctx.blobs, scene), areas)
+    made = _made(wanted, scene, added, name, files)
     publish(ctx.catalog, made, drawn, spec)
     return made
 
@@ -113,6 +119,7 @@ def _made(wanted: Wanted, scene: Scene, added: Added, name: str, files: Files) -
         areas_ha=files.areas,
         maps=files.maps,
         isochrones=files.outlines,
+        ground=files.ground,
         terrain=scene.terrain,
         weather=air,
         weather_source=air.id,
@@ -143,7 +150,7 @@ def item(made: Made, drawn: Sequence[Map], spec: GridSpec) -> Document:
         "start_datetime": utc(first),
         "end_datetime": utc(first + timedelta(hours=last)),
         "forecast:reference_datetime": utc(first),
-        "renders": {each.name: _render(each) for each in drawn},
+        "renders": {**{each.name: _render(each) for each in drawn}, **_render_ground(made)},
         "coremachine:horizons_hours": made.horizons_hours,
         "coremachine:members": made.members,
         "coremachine:ignition": made.ignition,
@@ -157,7 +164,7 @@ def item(made: Made, drawn: Sequence[Map], spec: GridSpec) -> Document:
         "coremachine:warnings": made.warnings,
     }
     cogs = {each.name: gridded.cog(made.maps[each.name], each.title, each.unit) for each in drawn}
-    assets = {**cogs, **_outlines(made)}
+    assets = {**cogs, **_outlines(made), **_ground(made)}
     return gridded.item(made.item, made.collection, spec, properties, assets, [FORECAST, RENDER])
 
 
@@ -176,3 +183,16 @@ def _outlines(made: Made) -> Document:
     title = "Where half the members stand, hour by hour"
     told = {"href": str(made.isochrones), "type": maps.GEOJSON, "title": title, "roles": ["data"]}
     return {maps.ISOCHRONES: told}
+
+
+def _ground(made: Made) -> Document:
+    if made.ground is None:
+        return {}
+    told = {"href": str(made.ground), "type": COG_TYPE, "title": ground.TITLE, "roles": ["visual"]}
+    return {GROUND: told}
+
+
+def _render_ground(made: Made) -> Document:
+    if made.ground is None:
+        return {}
+    return {GROUND: {"title": ground.TITLE, "assets": [GROUND], "bidx": [1, 2, 3]}}

@@ -96,9 +96,22 @@ def test_a_point_becomes_maps_outlines_and_an_item(world: World, first: Made) ->
     assert np.nanmax(arrival[0]) <= 120
     item = world.catalog.item(first.collection, first.item)
     assert item is not None
-    assert set(item["assets"]) == {*first.maps, "isochrones"}
+    assert set(item["assets"]) == {*first.maps, "isochrones", "ground"}
     assert item["properties"]["coremachine:checks"]
     assert item["properties"]["renders"]["probability_2h"]["rescale"] == [[0, 1]]
+
+
+def test_the_ground_is_a_picture_that_is_made_once_for_a_place(world: World, first: Made) -> None:
+    assert first.ground is not None
+    profile, (red, green, blue) = world.raster(first.ground)
+    assert (profile["count"], profile["dtype"], profile["nodata"]) == (3, "uint8", None)
+    assert red.shape == world.raster(first.maps["arrival"])[1].shape[1:]
+    assert (blue < red).mean() > 0.5, "grass, shrub and wood have more red than blue"
+    assert green.std() > 1, "hills have shade"
+    written = world.blobs.info(first.ground).etag
+    again = world.made(point=PLACE, members=1)
+    assert again.ground == first.ground
+    assert world.blobs.info(first.ground).etag == written
 
 
 def test_probability_never_falls_as_time_goes_on(world: World, first: Made) -> None:

@@ -119,7 +119,7 @@ READY = {
     "job": ["#times .band"],
     "viewer": ["#viewer[data-ready]"],
     "weather": ["#viewer[data-ready]", "#series svg"],
-    "fire": ["#fire-map[data-drawn]"],
+    "fire": ["#fire-map[data-still]"],
 }
 """What has to be there before a picture is taken."""
 BELOW = {"weather": "#series"}

@@ -274,6 +274,19 @@ def test_time_is_chosen_with_a_slider_and_stands_in_the_address(page: Page, fore
 
 
 @in_browser
+def test_the_ground_lies_under_the_fire_until_it_is_switched_off(page: Page, forecast: str) -> None:
+    with page.expect_response(lambda answer: "asset=ground" in answer.url) as told:
+        page.goto(f"/fire?job={forecast}")
+    assert told.value.ok
+    page.wait_for_selector("#fire-map[data-drawn]")
+    page.get_by_label("ground", exact=True).uncheck()
+    assert "ground=no" in page.url
+    page.reload()
+    page.wait_for_selector("#fire-map[data-drawn]")
+    expect(page.get_by_label("ground", exact=True)).not_to_be_checked()
+
+
+@in_browser
 def test_a_click_tells_the_weather_there_and_a_link_tells_it_again(
     page: Page, forecast: str
 ) -> None:

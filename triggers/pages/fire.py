@@ -20,7 +20,7 @@ from core.states import JobStatus, TaskStatus
 from core.watching.task_logs import LogLine
 from jobs.fire_forecast import FireForecast
 from services.fire import felt, site
-from services.fire.publishing import Made
+from services.fire.publishing import GROUND, Made
 from services.weather.models import ModelName
 from triggers.http.actor import TheActor
 from triggers.http.jobs import JobId
@@ -160,7 +160,8 @@ def _told(page: Page, job_id: str) -> list[Told]:
 def _tiles(made: Made) -> dict[str, str]:
     """Where a map gets its pictures from, by what they show."""
     base = f"/api/tiles/{made.collection}/{made.item}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png"
-    return {name: f"{base}?asset={name}" for name in made.maps}
+    shown = [*made.maps, *([GROUND] if made.ground else [])]
+    return {name: f"{base}?asset={name}" for name in shown}
 
 
 def _forecast(page: Page, job_id: str) -> JobView:

@@ -7,6 +7,7 @@ import * as series from "./series.js";
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const at = (id) => document.getElementById(id);
 const place = at("fire-map");
+const GROUND = "ground";
 const NOTHING = { type: "FeatureCollection", features: [] };
 const SHOWN = {
   probability: { label: "how likely it burns", colors: "ylorrd", range: ["0 %", "100 %"] },
@@ -61,6 +62,7 @@ function paint() {
     ["box", "line-color", token("--idle")], ["burnt", "fill-color", ink], ["outlines", "line-color", ink], ["front", "line-color", accent],
     ["seen", "circle-color", bad], ["seen", "circle-stroke-color", paper], ["place", "circle-color", accent], ["place", "circle-stroke-color", paper],
   ]) map.setPaintProperty(layer, property, color);
+  if (map.getLayer(GROUND)) map.setPaintProperty(GROUND, "raster-brightness-max", Number(token("--picture-light")));
 }
 
 // Choosing a place
@@ -131,9 +133,12 @@ async function look() {
   map.setPaintProperty("place", "circle-stroke-width", 2);
   const [west, south, east, north] = numbers(made.dataset.box);
   for (const [name, path] of Object.entries(tiles)) {
+    const [opacity, resampling, above] = name === GROUND ? [1, "linear", "box"] : [0.8, "nearest", "burnt"];
     map.addSource(name, { type: "raster", tiles: [location.origin + path], tileSize: 256, bounds: [Math.max(west, -180), south, Math.min(east, 180), north], maxzoom: 16 });
-    map.addLayer({ id: name, type: "raster", source: name, layout: { visibility: "none" }, paint: { "raster-opacity": 0.8, "raster-resampling": "nearest", "raster-fade-duration": 0 } }, "burnt");
+    map.addLayer({ id: name, type: "raster", source: name, layout: { visibility: "none" }, paint: { "raster-opacity": opacity, "raster-resampling": resampling, "raster-fade-duration": 0 } }, above);
   }
+  at("ground-line").hidden = !(GROUND in tiles);
+  paint();
   map.getSource("outlines").setData(found);
   const hours = [...forecast.areas.keys()].sort((a, b) => a - b), last = Math.max(...horizons);
   forecast.hours = hours;
@@ -146,11 +151,13 @@ async function look() {
   at("outlines").checked = asked.get("outlines") !== "no";
   slider.addEventListener("input", () => draw(true));
   show.addEventListener("change", () => draw(true));
-  at("outlines").addEventListener("change", () => draw(true));
+  at("ground").checked = asked.get("ground") !== "no";
+  for (const each of ["outlines", "ground"]) at(each).addEventListener("change", () => draw(true));
   at("play").addEventListener("click", play);
   at("when").hidden = false;
   weather();
   draw(false);
+  map.once("idle", () => { place.dataset.still = ""; });
   place.dataset.drawn = "";
 }
 
@@ -172,11 +179,11 @@ function around([west, south, east, north], [w, s, e, n]) {
 
 function draw(chosen) {
   const { tiles, horizons, areas, hours } = forecast;
-  const hour = Number(at("hour").value), show = at("show").value, lines = at("outlines").checked;
+  const hour = Number(at("hour").value), show = at("show").value, lines = at("outlines").checked, ground = at("ground").checked;
   const front = hours.filter((each) => each <= hour).at(-1);
   const within = horizons.filter((each) => each <= hour).at(-1) ?? horizons[0];
   const layer = show === "probability" ? `probability_${within}h` : show;
-  for (const name of Object.keys(tiles)) map.setLayoutProperty(name, "visibility", name === layer ? "visible" : "none");
+  for (const name of Object.keys(tiles)) map.setLayoutProperty(name, "visibility", name === layer || (name === GROUND && ground) ? "visible" : "none");
   for (const name of ["burnt", "outlines", "front"]) map.setLayoutProperty(name, "visibility", lines && front !== undefined ? "visible" : "none");
   map.setFilter("outlines", ["<=", ["get", "hours"], hour]);
   for (const name of ["burnt", "front"]) map.setFilter(name, ["==", ["get", "hours"], front ?? -1]);
@@ -190,7 +197,7 @@ function draw(chosen) {
   const { colors, range } = SHOWN[show];
   at("legend").classList.toggle("off", !ramp(at("ramp"), colors));
   at("legend-said").textContent = range ? `${range[0]} to ${range[1]}` : "";
-  if (chosen) remember({ hour, show, outlines: lines ? "yes" : "no" });
+  if (chosen) remember({ hour, show, outlines: lines ? "yes" : "no", ground: ground ? "yes" : "no" });
 }
 
 function play() {
