@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,31 @@ from numpy.typing import NDArray
 
 from services.landcover import worldcover
 from services.landcover.worldcover import TILE, Cover
+from services.remote.noise import Noise
 from services.remote.sample import MadeUp
 from services.terrain import sample
 
 SLOT = 256 << 10
 NAME = re.compile(r"([NS])(\d\d)([EW])(\d{3})")
-PATCHES = (Cover.TREES, Cover.SHRUBS, Cover.GRASS, Cover.CROPS, Cover.TREES, Cover.GRASS)
-BARE_ABOVE = 1250.0
+FROM_DRY_TO_WET = (Cover.BARE, Cover.GRASS, Cover.GRASS, Cover.SHRUBS, Cover.TREES, Cover.TREES)
+DRIEST, WETTEST = -2.0, 2.0
+DRIER = 400.0
+"""Metres upwards that make it drier by one."""
 
 
 def cover(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[Any]:
-    """Patches a kilometre or so across, and bare hill tops."""
-    wave = np.sin(2 * np.pi * 53 * lon) + np.sin(2 * np.pi * 47 * lat)
-    index = ((wave + 2) / 4 * (len(PATCHES) - 1e-6)).astype(np.intp)
-    found = np.array(PATCHES, np.uint8)[index]
-    return np.where(sample.height(lon, lat) > BARE_ABOVE, np.uint8(Cover.BARE), found)
+    """Woods in valleys, grass above, bare hill tops, lakes; and patches in all of them."""
+    height = sample.height(lon, lat)
+    wet = _patches().at(lon, lat) + (sample.LEVEL - height) / DRIER
+    kinds = np.array(FROM_DRY_TO_WET, np.uint8)
+    index = (wet - DRIEST) / (WETTEST - DRIEST) * len(kinds)
+    found = kinds[np.clip(index, 0, len(kinds) - 1).astype(np.intp)]
+    return np.where(height > sample.LAKES, found, np.uint8(Cover.WATER))
+
+
+@cache
+def _patches() -> Noise:
+    return Noise(108, 0.9, largest=6)
 
 
 def find(path: str) -> MadeUp | None:

@@ -1,14 +1,15 @@
-"""A made-up earth: hills everywhere, oceans roughly where they are, and the DEM's tiles of it at their real addresses."""
+"""A made-up earth: hills and lakes everywhere, oceans roughly where they are, and the DEM's tiles of it at their real addresses."""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.remote.noise import Noise
 from services.remote.sample import MadeUp
 from services.terrain import glo30
 
@@ -20,20 +21,21 @@ OCEANS = (
     (-180, 80, 180, 90),
 )
 """West, south, east, north."""
-WAVES = ((450.0, 2, 3.0), (180.0, 11, 9.0), (60.0, 40, 37.0), (12.0, 160, 151.0))
-"""How high, and how often in a degree of longitude and of latitude: whole numbers, so that 180 degrees are no seam."""
-LEVEL = 760.0
+LEVEL, RELIEF = 760.0, 280.0
+"""Metres: how high hills are in the middle, and how far they are from it."""
+LAKES = 330.0
 SLOT = 3 << 20
 NAME = re.compile(r"([NS])(\d\d)_00_([EW])(\d{3})_00")
 
 
 def height(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[Any]:
-    """Metres, in steps of an eighth."""
-    turn = 2 * np.pi
-    found: Any = LEVEL
-    for high, across, along in WAVES:
-        found = found + high * np.sin(turn * across * lon) * np.sin(turn * along * lat + across)
-    return np.round(found * 8) / 8
+    """Metres, in steps of an eighth; lakes are level."""
+    return np.round(np.maximum(LEVEL + RELIEF * _hills().at(lon, lat), LAKES) * 8) / 8
+
+
+@cache
+def _hills() -> Noise:
+    return Noise(22, 0.2, largest=2)
 
 
 def is_sea(south: int, west: int) -> bool:
