@@ -67,14 +67,12 @@ def run(ctx: Context, batch: Batch, until: float, seed: int) -> Ran:
         return ref
 
     fires: list[BlobRef] = []
-    threads = ThreadPoolExecutor(AT_ONCE, "member")
-    try:
+    with ThreadPoolExecutor(AT_ONCE, "member") as threads:
+        # A loop over map that is left early cancels what has not begun.
         for ref in threads.map(burn, range(batch.first, batch.end)):
             fires.append(ref)
             ctx.report(len(fires) / (batch.end - batch.first), f"spreading: {len(fires)} members")
             ctx.check()
-    finally:
-        threads.shutdown(cancel_futures=True)
     return Ran(fires=fires)
 
 
