@@ -279,6 +279,8 @@ def test_the_ground_lies_under_the_fire_until_it_is_switched_off(page: Page, for
         page.goto(f"/fire?job={forecast}")
     assert told.value.ok
     page.wait_for_selector("#fire-map[data-drawn]")
+    sources = page.locator("#fire-map .maplibregl-ctrl-attrib-inner")
+    expect(sources).to_contain_text("Copernicus GLO-30, ESA WorldCover")
     page.get_by_label("ground", exact=True).uncheck()
     assert "ground=no" in page.url
     page.reload()

@@ -200,12 +200,12 @@ def test_every_statement_is_one_statement():
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_every_statement_is_used(name):
-    code = "\n".join(path.read_text() for path in CODE.glob("*.py"))
+    code = "\n".join(path.read_text() for path in CODE.rglob("*.py"))
     assert f'"{name}"' in code, f"nobody uses sql/{name}.sql; delete it"
 
 
 def test_every_statement_that_is_named_exists():
-    code = "\n".join(path.read_text() for path in CODE.glob("*.py"))
+    code = "\n".join(path.read_text() for path in CODE.rglob("*.py"))
     areas = "|".join(sorted({name.split("/")[0] for name in STATEMENTS}))
     named = set(re.findall(rf'"((?:{areas})/\w+)"', code))
     assert named <= set(STATEMENTS)

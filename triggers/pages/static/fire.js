@@ -134,7 +134,8 @@ async function look() {
   const [west, south, east, north] = numbers(made.dataset.box);
   for (const [name, path] of Object.entries(tiles)) {
     const [opacity, resampling, above] = name === GROUND ? [1, "linear", "box"] : [0.8, "nearest", "burnt"];
-    map.addSource(name, { type: "raster", tiles: [location.origin + path], tileSize: 256, bounds: [Math.max(west, -180), south, Math.min(east, 180), north], maxzoom: 16 });
+    const told = name === GROUND ? { attribution: at("forecast").dataset.ground } : {};
+    map.addSource(name, { type: "raster", tiles: [location.origin + path], tileSize: 256, bounds: [Math.max(west, -180), south, Math.min(east, 180), north], maxzoom: 16, ...told });
     map.addLayer({ id: name, type: "raster", source: name, layout: { visibility: "none" }, paint: { "raster-opacity": opacity, "raster-resampling": resampling, "raster-fade-duration": 0 } }, above);
   }
   at("ground-line").hidden = !(GROUND in tiles);
