@@ -1,6 +1,7 @@
 """The tile cache on made-up sources: what is published ends up in tiles, and what goes wrong is seen and mended."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.blobs import Blobs
+from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput
 from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
@@ -286,6 +287,42 @@ def six_write(blobs: Blobs) -> None:
     assert meta is not None
     assert meta.hours == tuple(range(6))
     assert meta.source_grib_md5 == {hour: f"md5-{hour}" for hour in range(6)}
+
+
+class Interrupted(MemoryBlobs):
+    """Storage in which, the `nth` time that somebody looks at a blob, `meanwhile` happens first."""
+
+    def __init__(self, look_at: BlobRef, nth: int) -> None:
+        super().__init__()
+        self.look_at, self.left = look_at, nth
+        self.meanwhile: Callable[[], object] = list
+
+    def info(self, ref: BlobRef) -> BlobInfo:
+        if ref == self.look_at:
+            self.left -= 1
+            if self.left == 0:
+                self.meanwhile()
+        return super().info(ref)
+
+
+@pytest.mark.parametrize(
+    ("look_at", "nth"), [(shelf.tile, 1), (shelf.tile, 2), (shelf.tile, 3), (shelf.meta, 1)]
+)
+def test_whenever_another_writes_the_sums_of_both_are_kept(
+    look_at: Callable[[TileKey], BlobRef], nth: int
+) -> None:
+    """R152: a sidecar made of an array that is no longer the newest takes nothing from the newer one."""
+    blobs, spec = Interrupted(look_at(key()), nth), front().spec
+
+    def write(hour: int) -> None:
+        tile.add(blobs, key(), spec, some(hour, spec.shape), {hour: f"md5-{hour}"}, NOW)
+
+    blobs.meanwhile = lambda: write(1)
+    write(0)
+    meta = tile.meta_of(blobs, key())
+    assert meta is not None
+    assert (blobs.left < 0, meta.hours) == (True, (0, 1))
+    assert meta.source_grib_md5 == {0: "md5-0", 1: "md5-1"}
 
 
 def test_without_the_condition_on_writes_hours_are_lost(blobs: MemoryBlobs, monkeypatch) -> None:

@@ -166,11 +166,13 @@ def _described(
     etag, arrays = mine
     for _ in range(TRIES):
         try:
+            old, told_at = _told(blobs, key)
             info = blobs.info(shelf.tile(key))
             if info.etag != etag:
                 arrays = opened(blobs.read(shelf.tile(key), etag=info.etag))
                 etag = info.etag
-            made = _keep_meta(blobs, key, _meta(key, spec, arrays, now), sums)
+            made = _with_sums(_meta(key, spec, arrays, now), old, sums)
+            _keep_meta(blobs, key, made, told_at)
             if blobs.info(shelf.tile(key)).etag == etag:
                 return made
         except BlobNotFound:
@@ -180,21 +182,29 @@ def _described(
     raise BadTile(f"{key.variable.value} of {key.model} is written by too many at once")
 
 
-def _keep_meta(blobs: Blobs, key: TileKey, made: Meta, sums: Mapping[int, str]) -> Meta:
-    """With what others have written of the same hours' sources. Raises BlobChanged when somebody was faster."""
+def _told(blobs: Blobs, key: TileKey) -> tuple[Meta | None, str | None]:
+    """The sidecar as it is. It is read before the array: hours that it has and the array has not are of the past."""
     ref = shelf.meta(key)
     try:
         etag = blobs.info(ref).etag
-        old = shelf.read(blobs, ref, Meta)
+        return shelf.read(blobs, ref, Meta), etag
     except BlobNotFound:
-        etag, old = None, None
+        return None, None
+
+
+def _with_sums(made: Meta, old: Meta | None, sums: Mapping[int, str]) -> Meta:
+    """With what others have written of the same hours' sources."""
     known = {**({} if old is None else old.source_grib_md5), **sums}
-    told = made.model_copy(
+    return made.model_copy(
         update={"source_grib_md5": {h: known[h] for h in made.hours if h in known}}
     )
-    data = told.model_dump_json().encode()
-    blobs.write(ref, data, content_type="application/json", only_if_new=etag is None, if_etag=etag)
-    return told
+
+
+def _keep_meta(blobs: Blobs, key: TileKey, made: Meta, told_at: str | None) -> None:
+    """Raises BlobChanged when somebody was faster."""
+    data, new = made.model_dump_json().encode(), told_at is None
+    kind = "application/json"
+    blobs.write(shelf.meta(key), data, content_type=kind, only_if_new=new, if_etag=told_at)
 
 
 def _meta(key: TileKey, spec: GridSpec, arrays: Arrays, now: datetime) -> Meta:
