@@ -22,14 +22,14 @@ from services.raster.models import COG_TYPE
 TITLE = "What grows, and how the ground rises"
 BANDS: tuple[str, ...] = ("red", "green", "blue")
 GRASS, SHRUB, WOOD = (224, 226, 190), (206, 211, 168), (176, 197, 160)
-COLORS: dict[range, tuple[int, int, int]] = {
+COLORS: dict[range | Barrier, tuple[int, int, int]] = {
     range(1, 4): GRASS, range(4, 8): SHRUB, range(8, 14): WOOD,
     range(101, 110): GRASS, range(121, 150): SHRUB, range(161, 205): WOOD,
-    range(Barrier.URBAN, Barrier.URBAN + 1): (203, 196, 196),
-    range(Barrier.SNOW, Barrier.SNOW + 1): (246, 249, 251),
-    range(Barrier.AGRICULTURE, Barrier.AGRICULTURE + 1): (236, 227, 196),
-    range(Barrier.WATER, Barrier.WATER + 1): (173, 203, 220),
-    range(Barrier.BARREN, Barrier.BARREN + 1): (220, 213, 202),
+    Barrier.URBAN: (203, 196, 196),
+    Barrier.SNOW: (246, 249, 251),
+    Barrier.AGRICULTURE: (236, 227, 196),
+    Barrier.WATER: (173, 203, 220),
+    Barrier.BARREN: (220, 213, 202),
 }  # fmt: skip
 """By codes of fuel models: pale, for the fire is to be seen on them."""
 OTHER = (228, 228, 224)
@@ -69,5 +69,5 @@ def shade(east: Array, north: Array) -> Array:
 def _palette() -> Array:
     colors = np.full((CODES, 3), OTHER, np.float32)
     for codes, color in COLORS.items():
-        colors[codes.start : codes.stop] = color
+        colors[codes] = color
     return colors

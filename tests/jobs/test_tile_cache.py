@@ -1,7 +1,6 @@
 """The tile cache on made-up sources: what is published ends up in tiles, and what goes wrong is seen and mended."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -10,9 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.blobs import BlobInfo, BlobRef, Blobs
 from core.errors import BadInput
-from core.memory.blobs import MemoryBlobs
 from core.states import JobStatus
 from core.testing import run_job
 from infrastructure.blobs.azure import AzureBlobs
@@ -253,107 +250,6 @@ def test_no_more_is_handed_out_than_may_be_pending(sources: Sources) -> None:
     assert [each.hour for each in fetch(sources, few)] == [2, 3]
 
 
-def some(hour: int, spec_shape: tuple[int, int]) -> dict[int, Cells]:
-    same = np.full(spec_shape, hour, np.float32)
-    return {hour: Cells(same, same, same)}
-
-
-def test_two_writers_of_a_tile_lose_nothing(blobs: MemoryBlobs) -> None:
-    """R152: each write counts only on what it has read, so both writers' hours are there."""
-    six_write(blobs)
-
-
-def test_two_writers_of_a_tile_lose_nothing_in_real_storage(azurite: str) -> None:
-    """R152."""
-    with closing(AzureBlobs(azurite)) as blobs:
-        blobs.delete(shelf.tile(key()))
-        blobs.delete(shelf.meta(key()))
-        six_write(blobs)
-
-
-def six_write(blobs: Blobs) -> None:
-    spec, start = front().spec, threading.Barrier(6)
-
-    def write(hour: int) -> None:
-        start.wait()
-        tile.add(blobs, key(), spec, some(hour, spec.shape), {hour: f"md5-{hour}"}, NOW)
-
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(write, range(6)))
-    arrays = tile.opened(blobs.read(shelf.tile(key())))
-    assert arrays.hours.tolist() == list(range(6))
-    assert [float(each.mean()) for each in arrays.means] == list(range(6))
-    meta = tile.meta_of(blobs, key())
-    assert meta is not None
-    assert meta.hours == tuple(range(6))
-    assert meta.source_grib_md5 == {hour: f"md5-{hour}" for hour in range(6)}
-
-
-class Interrupted(MemoryBlobs):
-    """Storage in which, the `nth` time that somebody looks at a blob, `meanwhile` happens first."""
-
-    def __init__(self, look_at: BlobRef, nth: int) -> None:
-        super().__init__()
-        self.look_at, self.left = look_at, nth
-        self.meanwhile: Callable[[], object] = list
-
-    def info(self, ref: BlobRef) -> BlobInfo:
-        if ref == self.look_at:
-            self.left -= 1
-            if self.left == 0:
-                self.meanwhile()
-        return super().info(ref)
-
-
-@pytest.mark.parametrize(
-    ("look_at", "nth"), [(shelf.tile, 1), (shelf.tile, 2), (shelf.tile, 3), (shelf.meta, 1)]
-)
-def test_whenever_another_writes_the_sums_of_both_are_kept(
-    look_at: Callable[[TileKey], BlobRef], nth: int
-) -> None:
-    """R152: a sidecar made of an array that is no longer the newest takes nothing from the newer one."""
-    blobs, spec = Interrupted(look_at(key()), nth), front().spec
-
-    def write(hour: int) -> None:
-        tile.add(blobs, key(), spec, some(hour, spec.shape), {hour: f"md5-{hour}"}, NOW)
-
-    blobs.meanwhile = lambda: write(1)
-    write(0)
-    meta = tile.meta_of(blobs, key())
-    assert meta is not None
-    assert (blobs.left < 0, meta.hours) == (True, (0, 1))
-    assert meta.source_grib_md5 == {0: "md5-0", 1: "md5-1"}
-
-
-def test_without_the_condition_on_writes_hours_are_lost(blobs: MemoryBlobs, monkeypatch) -> None:
-    """Shows that the test above can fail."""
-    plain = blobs.write
-    monkeypatch.setattr(
-        blobs,
-        "write",
-        lambda ref, data, *, content_type="", only_if_new=False, if_etag=None: plain(ref, data),
-    )
-    spec, start, count = front().spec, threading.Barrier(6), 0
-
-    def write(hour: int) -> None:
-        start.wait()
-        tile.add(blobs, key(), spec, some(hour, spec.shape), {}, NOW)
-
-    for _ in range(20):
-        blobs.delete(shelf.tile(key()))
-        with ThreadPoolExecutor(6) as pool:
-            list(pool.map(write, range(6)))
-        count = len(tile.opened(blobs.read(shelf.tile(key()))).hours)
-        if count < 6:
-            break
-    assert count < 6
-
-
-@pytest.fixture
-def blobs() -> MemoryBlobs:
-    return MemoryBlobs()
-
-
 KEEP = pruning.Retention(runs=12, synoptic=8, grib_hours=48)
 
 
@@ -515,8 +411,8 @@ def test_a_tile_that_is_broken_says_so_and_is_built_anew(sources: Sources) -> No
     sources.blobs.write(shelf.tile(key()), b"PK nothing")
     with pytest.raises(tile.BadTile):
         series.series(sources.blobs, point())
-    spec = region.spec
-    tile.add(sources.blobs, key(), spec, some(0, spec.shape), {}, NOW)
+    calm = np.zeros(region.spec.shape, np.float32)
+    tile.add(sources.blobs, key(), region.spec, {0: Cells(calm, calm, calm)}, {}, NOW)
     assert series.series(sources.blobs, point()).values[0].mean == 0
 
 
