@@ -105,9 +105,13 @@ def browser() -> Iterator[Browser]:
 
 
 def is_wrong(said: ConsoleMessage) -> bool:
-    """An answer that says no is an answer; what came of it is the page's to show."""
+    """An answer that says no is an answer; what came of it is the page's to show.
+
+    A question that a newer one replaced is given up, and htmx tells of that as of an error.
+    """
     is_answer = "409 (Conflict)" in said.text or "/point/" in said.location.get("url", "")
-    return said.type == "error" and not is_answer
+    is_given_up = said.text.startswith(("htmx:sendAbort,", "htmx:afterRequest,"))
+    return said.type == "error" and not is_answer and not is_given_up
 
 
 @pytest.fixture
@@ -128,3 +132,10 @@ def page(browser: Browser, url: str, look: str) -> Iterator[Page]:
         page.set_default_timeout(60_000)
         yield page
         assert wrong == []
+
+
+@pytest.fixture
+def slow_line(page: Page) -> None:
+    """Every answer takes more than half a second to reach the page."""
+    line = {"offline": False, "latency": 600, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", line)

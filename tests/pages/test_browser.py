@@ -1,10 +1,11 @@
 """People's journeys through the pages, in Chromium, with axe beside them."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from core.blobs import BlobRef
 from tests.http.house import House
@@ -104,6 +105,79 @@ def test_a_button_cannot_be_pressed_before_somebody_listens(page: Page) -> None:
     expect(page.get_by_role("button", name="Pick…", include_hidden=True)).to_be_enabled()
 
 
+@pytest.mark.usefixtures("slow_line")
+def test_on_a_slow_line_the_last_that_was_entered_is_checked(page: Page) -> None:
+    page.goto("/submit/survey")
+    for area in ("", "the lake", "", "the shore"):
+        page.get_by_label("area").fill(area)
+        page.wait_for_timeout(500)  # by now it is checked, and the answer is on its way
+    expect(page.locator("#checked")).to_contain_text("the shore")
+    expect(page.locator("#checked")).to_contain_text("Ready")
+
+
+def holding(page: Page, script: str) -> Callable[[], Route]:
+    """A slow line: the script comes when its route, which this gives, is told to go on."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(f"**/{script}", hold)
+
+    def arrived() -> Route:
+        for _ in range(600):
+            if held:
+                return held[0]
+            page.wait_for_timeout(100)
+        pytest.fail(f"{script} was not asked for")
+
+    return arrived
+
+
+def test_a_button_pressed_before_somebody_listens_acts_then(page: Page, house: House) -> None:
+    job_id = waiting(house, house.submit(Reviewed(name="Early")))
+    held = holding(page, "pages.js")
+    page.goto(f"/jobs/{job_id}", wait_until="commit")
+    page.get_by_role("button", name="Approve").click()
+    held().continue_()
+    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    expect(page.locator(".head .status")).to_have_text("completed")
+
+
+@pytest.mark.parametrize(
+    ("page_of", "chooser", "script", "said"),
+    [
+        ("/storage?container=bronze-early", "#send-files", "send.js", "#sending"),
+        ("/submit/survey", "#drop-file", "form.js", "#drop-said"),
+    ],
+    ids=["storage", "form"],
+)
+def test_a_file_chosen_before_somebody_listens_is_sent(
+    page: Page, page_of: str, chooser: str, script: str, said: str
+) -> None:
+    """On a slow line a person has chosen before the page's script is there."""
+    held = holding(page, script)
+    page.goto(page_of, wait_until="commit")
+    early = FilePayload(name=f"early{script}.csv", mimeType="text/csv", buffer=b"a,b\n1,2\n")
+    page.locator(chooser).set_input_files(early)
+    assert page.locator(said).inner_text() == ""
+    held().continue_()
+    expect(page.locator(said)).to_contain_text(f"early{script}.csv is there.")
+
+
+def test_a_file_dropped_beside_its_place_does_not_open(page: Page) -> None:
+    page.goto("/storage?container=bronze-beside")
+    answers = page.evaluate(
+        """() => ["Files", "text/plain"].map((kind) => {
+            const carried = new DataTransfer();
+            if (kind === "Files") carried.items.add(new File(["a"], "a.csv")); else carried.setData(kind, "a");
+            const drop = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: carried });
+            return !document.querySelector("h1").dispatchEvent(drop);
+        })"""
+    )
+    assert answers == [True, False], "a file is kept from opening, text goes where it is dropped"
+
+
 def test_files_are_sent_into_a_folder_and_looked_at(
     page: Page, house: House, tmp_path: Path
 ) -> None:
@@ -118,7 +192,7 @@ def test_files_are_sent_into_a_folder_and_looked_at(
     expect(page.locator("#sending")).to_contain_text("bronze/sent/2026/rivers <b>.csv is there.")
     expect(page.locator("#sending")).to_contain_text("bronze/sent/2026/large.bin is there.")
     expect(page.locator(".blobs")).to_contain_text("9.0 MB")
-    page.locator("#send-files").set_input_files(tmp_path / "large.bin")
+    page.locator("#send-files").set_input_files(tmp_path / "large.bin")  # the same once more
     expect(page.locator("#sending .wrong")).to_contain_text("exists already")
     page.get_by_role("link", name="rivers <b>.csv", exact=True).click()
     expect(page.get_by_role("cell", name="Nile")).to_be_visible()

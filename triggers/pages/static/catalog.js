@@ -34,7 +34,9 @@ async function begin() {
     const [hit] = map.queryRenderedFeatures(event.point, { layers: ["middles", "areas"] });
     if (hit?.properties.link.startsWith("/catalog/")) location.assign(hit.properties.link);
   });
-  document.getElementById("here")?.addEventListener("click", () => {
+  const here = document.getElementById("here");
+  if (here) here.disabled = false;
+  here?.addEventListener("click", () => {
     const [[west, south], [east, north]] = map.getBounds().toArray();
     document.getElementById("bbox").value = [Math.max(west, -180), Math.max(south, -90), Math.min(east, 180), Math.min(north, 90)].map((side) => side.toFixed(3)).join(",");
     document.getElementById("find").requestSubmit();

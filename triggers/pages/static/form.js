@@ -1,5 +1,6 @@
 // The form of a job: what is wrong stands beside its field, blobs are picked, boxes drawn, files dropped.
 import { say } from "./acts.js";
+import { receive } from "./drop.js";
 
 const form = document.getElementById("form");
 const picker = document.getElementById("picker");
@@ -72,12 +73,7 @@ async function draw(key) {
 }
 
 const drop = document.getElementById("drop");
-if (drop) {
-  for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
-  for (const name of ["dragleave", "drop"]) drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.remove("over"); });
-  drop.addEventListener("drop", (event) => send(event.dataTransfer.files[0]));
-  document.getElementById("drop-file").addEventListener("change", (event) => send(event.target.files[0]));
-}
+if (drop) receive(drop, document.getElementById("drop-file"), ([file]) => send(file));
 
 function send(file) {
   if (!file) return;

@@ -1,4 +1,4 @@
-// What every page does. Each part is a module of its own, and fetched only where it is needed.
+// What every page does. What only some do is a module of its own, named in the head of those.
 import { keepLive } from "./live.js";
 import { act, make } from "./acts.js";
 import { tellTime } from "./time.js";
@@ -25,12 +25,9 @@ document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRF-Token"] = document.querySelector("meta[name=csrf]").content;
 });
 
+for (const pressed of globalThis.early) pressed.matches("form") ? make(pressed) : act(pressed);
+globalThis.early = null;
+
 keepLive();
 tellTime();
 if (document.querySelector("[data-map]")) import("./map.js").then((map) => map.showBoxes());
-if (document.getElementById("form")) import("./form.js");
-if (document.getElementById("send")) import("./send.js");
-if (document.getElementById("times")) import("./timeline.js");
-if (document.getElementById("fire-map")) import("./fire.js");
-if (document.getElementById("catalog-map")) import("./catalog.js");
-if (document.getElementById("viewer")) import("./viewer.js");

@@ -1,15 +1,14 @@
 // Files on their way into storage, piece by piece: what is lost on the way is sent again, and each shows how far it is.
+import { receive } from "./drop.js";
+
 const box = document.getElementById("send");
 const TRIES = 4;
 
-for (const name of ["dragenter", "dragover"]) box.addEventListener(name, (event) => { event.preventDefault(); box.classList.add("over"); });
-for (const name of ["dragleave", "drop"]) box.addEventListener(name, (event) => { event.preventDefault(); box.classList.remove("over"); });
-box.addEventListener("drop", (event) => sendAll(event.dataTransfer.files));
-document.getElementById("send-files").addEventListener("change", (event) => sendAll(event.target.files));
+receive(box, document.getElementById("send-files"), sendAll);
 
 async function sendAll(files) {
   let sent = 0;
-  for (const file of [...files]) if (await send(file)) sent += 1;
+  for (const file of files) if (await send(file)) sent += 1;
   if (sent) htmx.ajax("GET", location.pathname + location.search, { target: "#here", select: "#here", swap: "outerHTML" });
 }
 
