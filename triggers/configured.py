@@ -22,7 +22,7 @@ from services.weather.tilecache.region import Region
 if TYPE_CHECKING:
     from core.lookout import Lookout
     from services.weather.tilecache.inventory import Inventory
-    from triggers.http.crowd import CrowdLimits
+    from triggers.http.door.crowd import CrowdLimits
     from triggers.http.services import SettingLine
     from triggers.wiring import Services, Settings
 
@@ -40,7 +40,7 @@ def keeping(given: Settings) -> Keeping:
 
 def crowd(given: Settings) -> CrowdLimits:
     with one_at_a_time:
-        from triggers.http.crowd import CrowdLimits  # noqa: PLC0415 - only the web app needs it
+        from triggers.http.door.crowd import CrowdLimits  # noqa: PLC0415 - only the web app needs it
 
     return CrowdLimits(
         given.max_requests,

@@ -64,7 +64,7 @@ from triggers.web_server import WebServer
 
 if TYPE_CHECKING:
     from infrastructure.service_bus.bus import ServiceBus
-    from triggers.http.access import Access
+    from triggers.http.door.access import Access
 
 log = logging.getLogger(__name__)
 
@@ -332,7 +332,7 @@ def web_app(host: str | None = None) -> Any:
         from services.storage.uploads import Rules  # noqa: PLC0415 - a queue-only instance never pays for it
         from services.weather.tilecache.inventory import watched  # noqa: PLC0415 - nor for this
         from triggers.http.app import create_app  # noqa: PLC0415
-        from triggers.http.health import scratch_disk  # noqa: PLC0415
+        from triggers.http.operate.health import scratch_disk  # noqa: PLC0415
         from triggers.http.services import Services as WebServices  # noqa: PLC0415
 
     services = shared()
@@ -376,7 +376,7 @@ def web_app(host: str | None = None) -> Any:
 def access(given: Settings, keys: KeyRing, host: str | None) -> Access:
     """Who may call, and how callers are known. Raises UnsafeAddress."""
     with one_at_a_time:
-        from triggers.http.access import Access, Rates  # noqa: PLC0415 - nor for this
+        from triggers.http.door.access import Access, Rates  # noqa: PLC0415 - nor for this
         from triggers.listening import mode_for  # noqa: PLC0415
 
     mode = mode_for(given.identity, has_issuer=given.entra_tenant is not None, host=host)

@@ -17,7 +17,7 @@ from infrastructure.keys import PostgresKeys
 from tests.clients.cli import Cli, command
 from tests.http.house import House, house_of, serving
 from tests.http.sample_jobs import JOBS, Failing, Relay, Squares
-from triggers.http.access import Access, Rates
+from triggers.http.door.access import Access, Rates
 from triggers.listening import Mode
 
 

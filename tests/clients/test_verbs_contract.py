@@ -19,7 +19,7 @@ from core.identity import Role
 from coremachine_client import Client, ClientError
 from tests.clients.cli import Cli, command
 from tests.http.house import serving
-from triggers.http.roles import RULES
+from triggers.http.door.roles import RULES
 
 JOB = "a" * 64
 UPLOAD = {

@@ -23,7 +23,7 @@ from infrastructure.stac_connections import StacConnections
 from tests.http.house import House, serving
 from tests.http.sample_jobs import JOBS, Choosy, Failing, Squares
 from tests.store.sample_jobs import Gated
-from triggers.http.access import Access, Rates
+from triggers.http.door.access import Access, Rates
 from triggers.listening import Mode
 
 with warnings.catch_warnings():

@@ -13,7 +13,7 @@ from core.insights.views import QueueView
 from tests.http.house import House, serving
 from tests.http.sample_jobs import Squares
 from tests.support.waiting import eventually
-from triggers.http.crowd import CrowdLimits
+from triggers.http.door.crowd import CrowdLimits
 
 
 class Slow:

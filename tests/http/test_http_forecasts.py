@@ -14,7 +14,7 @@ from jobs.ingest_fire_detections import IngestFireDetections
 from services.fire import sample
 from tests.http.house import House, house_of, serving
 from tests.http.test_http_problems import check_envelope
-from triggers.http.forecasts import JitAnswer
+from triggers.http.geo.forecasts import JitAnswer
 
 BOX = [-105.35, 39.97, -105.25, 40.03]
 

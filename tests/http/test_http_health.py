@@ -15,7 +15,7 @@ import pytest
 from core.registry import discover
 from tests.http.house import House, house_of, serving
 from tests.http.sample_jobs import Choosy, Failing, Squares
-from triggers.http.health import Degraded, scratch_disk
+from triggers.http.operate.health import Degraded, scratch_disk
 
 JOB = """
 from core import Context, JobBase, single

@@ -25,7 +25,7 @@ from tests.http.house import House, house_of, serving
 from tests.http.storage_house import storage_client
 from tests.support.issuer import AUDIENCE, USER, Issuer, issuing
 from tests.support.waiting import eventually
-from triggers.http.access import Access, Rates, address_of
+from triggers.http.door.access import Access, Rates, address_of
 from triggers.listening import Mode
 
 PLENTY = Rates(0, 1, 0, 1, 0)

@@ -15,10 +15,10 @@ from core.memory.keys import MemoryAudit, MemoryKeys
 from tests.http.house import House
 from tests.http.table import operations, pages
 from tests.http.test_http_routes import SAMPLES
-from triggers.http import roles
-from triggers.http.access import Access, Rates
 from triggers.http.app import WebApp, create_app
-from triggers.http.roles import NOTHING, RULES, Open, rule_of
+from triggers.http.door import roles
+from triggers.http.door.access import Access, Rates
+from triggers.http.door.roles import NOTHING, RULES, Open, rule_of
 from triggers.http.services import Services
 from triggers.listening import Mode
 
@@ -180,7 +180,7 @@ def test_the_route_that_answers_must_be_the_one_that_was_let_in(
 ) -> None:
     """The second lock: a gate that takes a request for another one opens nothing."""
     rule = RULES["GET", "/api/livez"]
-    monkeypatch.setattr("triggers.http.gate.Gate._rule", lambda gate, scope: (rule, {}))
+    monkeypatch.setattr("triggers.http.door.gate.Gate._rule", lambda gate, scope: (rule, {}))
     refused = asked(strict, RULES["GET", "/api/jobs"], None)
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 

@@ -19,7 +19,7 @@ from tests.http.house import House, serving
 from tests.http.sample_jobs import Squares
 from tests.support import target as targets
 from tests.support.target import Reply, Target
-from triggers.http.webhooks import WebhookOrder
+from triggers.http.jobs.webhooks import WebhookOrder
 
 RULES = UrlRules(plain_http=True, networks=(ip_network("127.0.0.1/32"),))
 PUBLIC = "https://93.184.216.34/in"

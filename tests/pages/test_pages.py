@@ -15,7 +15,7 @@ from tests.http.house import House, serving
 from tests.pages.conftest import MODULES, app_of
 from tests.pages.sample_jobs import Survey
 from tests.support.waiting import eventually
-from triggers.http.access import Access, Rates
+from triggers.http.door.access import Access, Rates
 from triggers.listening import Mode
 
 HOSTILE = [

@@ -3,7 +3,7 @@
 import pytest
 
 from triggers.devhost.settings import CannotStart, check_identity
-from triggers.http.loopback import refuse_other_sites
+from triggers.http.door.loopback import refuse_other_sites
 from triggers.listening import Mode, UnsafeAddress, is_ours, mode_for
 
 OUTSIDE = ["0.0.0.0", "::", "192.0.2.1", "", "no.such.host.invalid"]  # noqa: S104 - what is refused

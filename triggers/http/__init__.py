@@ -1,4 +1,4 @@
 import logging
 
-# At import it warns of defaults that triggers/http/stac.py replaces.
+# At import it warns of defaults that triggers/http/geo/stac.py replaces.
 logging.getLogger("stac_fastapi.types.config").setLevel(logging.ERROR)

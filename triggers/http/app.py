@@ -14,48 +14,34 @@ from starlette.middleware import Middleware
 from core.imports import one_at_a_time
 from services.raster.costs import watched as holdings
 from services.weather.tilecache.inventory import watched
-from triggers.http import (
-    analysis,
+from triggers.http import docs
+from triggers.http.door.access import Doorkeeper
+from triggers.http.door.aliases import Aliases
+from triggers.http.door.crowd import Crowd
+from triggers.http.door.gate import Gate, admitted
+from triggers.http.door.middleware import Correlated, LimitedBody
+from triggers.http.door.roles import secured
+from triggers.http.door.watched import Watched
+from triggers.http.geo import forecasts, grids, stac, stac_tools, weather
+from triggers.http.jobs import (
     batches,
     control,
-    costs,
-    dbadmin,
-    dead_letters,
-    docs,
     events,
-    forecasts,
-    grids,
-    health,
-    history,
-    identity,
     job_types,
     jobs,
     legacy,
     limits,
-    links,
     logs,
-    metrics,
     schedules,
-    stac,
-    stac_tools,
-    status,
-    storage,
     templates,
-    uploads,
-    weather,
     webhooks,
 )
-from triggers.http.access import Doorkeeper
-from triggers.http.aliases import Aliases
-from triggers.http.crowd import Crowd
-from triggers.http.gate import Gate, admitted
-from triggers.http.middleware import Correlated, LimitedBody
 from triggers.http.ogc import routes as ogc
+from triggers.http.operate import dbadmin, dead_letters, health, history, identity, metrics, status
 from triggers.http.problems import ANY_PROBLEM, Problem, speak_problems
 from triggers.http.requests import only_described
-from triggers.http.roles import secured
 from triggers.http.services import Services
-from triggers.http.watched import Watched
+from triggers.http.storage import blobs, costs, inventories, links, uploads
 from triggers.pages import routers as pages
 from triggers.pages.faces import Faces
 from triggers.pages.page import genuine
@@ -86,8 +72,8 @@ ROUTERS = (
     uploads.router,
     links.router,
     costs.router,
-    storage.router,
-    analysis.router,
+    blobs.router,
+    inventories.router,
     stac_tools.router,
     ogc.router,
     dead_letters.router,

@@ -29,8 +29,8 @@ from core.webhooks.desk import WebhookDesk
 from services.grids.models import GridLimits
 from services.storage.uploads import Rules
 from services.weather.tilecache.inventory import Inventory
-from triggers.http.access import Access
-from triggers.http.crowd import CrowdLimits
+from triggers.http.door.access import Access
+from triggers.http.door.crowd import CrowdLimits
 
 if TYPE_CHECKING:
     from services.tiles.opener import Opener

@@ -22,8 +22,8 @@ from jobs.fire_forecast import FireForecast
 from services.fire import felt, site
 from services.fire.publishing import GROUND, Made
 from services.weather.models import ModelName
-from triggers.http.actor import TheActor
-from triggers.http.jobs import JobId
+from triggers.http.door.actor import TheActor
+from triggers.http.jobs.jobs import JobId
 from triggers.http.requests import refuse_nul
 from triggers.pages.forecast import Step, Told, grounds, log, steps
 from triggers.pages.formats import place

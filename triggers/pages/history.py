@@ -11,8 +11,8 @@ from fastapi.responses import Response
 from core.errors import CoreMachineError
 from core.insights.history import History, Span
 from services.raster.costs import Costs
-from triggers.http.costs import costs_of
-from triggers.http.history import Back
+from triggers.http.operate.history import Back
+from triggers.http.storage.costs import costs_of
 from triggers.pages.charts import Shown, chart, strip
 from triggers.pages.page import Page, ThePage
 

@@ -13,10 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import FormData
 
 from core.identity import NOBODY, Actor
-from triggers.http.access import Doorkeeper
-from triggers.http.roles import rule_of
-from triggers.http.services import Services
-from triggers.http.sessions import (
+from triggers.http.door.access import Doorkeeper
+from triggers.http.door.roles import rule_of
+from triggers.http.door.sessions import (
     FIELD,
     READING,
     SESSION,
@@ -27,6 +26,7 @@ from triggers.http.sessions import (
     refuse_wrong_token,
     token_for,
 )
+from triggers.http.services import Services
 from triggers.listening import Mode
 from triggers.pages.assets import version
 from triggers.pages.formats import FILTERS

@@ -1,4 +1,4 @@
-"""Every page there is. A new one has its router here, its row in triggers/http/roles.py and in docs/reference/http-pages.md."""
+"""Every page there is. A new one has its router here, its row in triggers/http/door/roles.py and in docs/reference/http-pages.md."""
 
 from triggers.pages import (
     assets,

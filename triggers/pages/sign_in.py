@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
 from core.errors import Unauthenticated
-from triggers.http.access import Doorkeeper
-from triggers.http.sessions import LONGEST, PLAIN, SESSION
+from triggers.http.door.access import Doorkeeper
+from triggers.http.door.sessions import LONGEST, PLAIN, SESSION
 from triggers.pages.page import TheForm, ThePage
 
 router = APIRouter(include_in_schema=False)

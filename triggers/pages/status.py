@@ -13,7 +13,7 @@ from core.insights.reading import JobFilter
 from core.insights.views import JobLine
 from services.weather.derive import ABOUT
 from services.weather.tilecache.inventory import Inventory, RunStatus
-from triggers.http.health import Checkup
+from triggers.http.operate.health import Checkup
 from triggers.pages import stock
 from triggers.pages.drawings import sparkline
 from triggers.pages.page import Page, ThePage

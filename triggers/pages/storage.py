@@ -13,7 +13,7 @@ from core.errors import BlobNotFound, CoreMachineError, NothingThere
 from core.imports import one_at_a_time
 from services.storage.models import Container
 from services.storage.preview import preview
-from triggers.http.storage import MEANINGS
+from triggers.http.storage.blobs import MEANINGS
 from triggers.pages.page import Page, ThePage
 
 router = APIRouter(prefix="/storage", include_in_schema=False)

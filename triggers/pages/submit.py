@@ -21,7 +21,7 @@ from core.states import JobStatus
 from core.templates import TemplateView
 from services.storage import inventory
 from services.storage.models import Container
-from triggers.http.actor import TheActor
+from triggers.http.door.actor import TheActor
 from triggers.http.requests import refuse_nul
 from triggers.pages.forms import Field, Kind, entered, fields, wrong_by_parameter
 from triggers.pages.page import Page, TheForm, ThePage

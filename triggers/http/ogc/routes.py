@@ -17,7 +17,7 @@ from core.control.desk import Control
 from core.insights.questions import Insights
 from core.insights.reading import JobFilter
 from core.states import JobStatus
-from triggers.http.actor import TheActor
+from triggers.http.door.actor import TheActor
 from triggers.http.ogc import describing
 from triggers.http.ogc.describing import RESULT
 from triggers.http.ogc.errors import BadExecution, standard

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.blobs import BlobRef
 from services.stac import collection, existing
 from services.storage.models import Container
-from triggers.http.actor import about
+from triggers.http.door.actor import about
 from triggers.http.services import TheServices
 
 router = APIRouter(prefix="/api/stac", tags=["stac"])

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.admission.lines import KeyPage, LimitView, limit_of
-from triggers.http.actor import TheActor
+from triggers.http.door.actor import TheActor
 from triggers.http.requests import Limit, body_of, described, page_links
 from triggers.http.services import TheInsights, TheMachine
 

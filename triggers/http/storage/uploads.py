@@ -18,12 +18,12 @@ from core.errors import MalformedBody
 from services.storage import uploads
 from services.storage.models import Container
 from services.storage.uploads import PIECE, ContentType, Md5, Promise, Rules, Sha256, Upload
-from triggers.http.actor import about
-from triggers.http.middleware import BodyLimit
-from triggers.http.multipart import Form
+from triggers.http.door.actor import about
+from triggers.http.door.middleware import BodyLimit
 from triggers.http.problems import invalid_parameters
 from triggers.http.requests import body_of, described, fitted
 from triggers.http.services import Services, TheServices
+from triggers.http.storage.multipart import Form
 
 router = APIRouter(prefix="/api/storage", tags=["storage"])
 

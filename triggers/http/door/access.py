@@ -21,9 +21,9 @@ from core.errors import (
 from core.identity import ANYBODY, NOBODY, Actor, Identifier, Role
 from core.machine import CoreMachine
 from core.rates import MOST, Buckets
-from triggers.http.loopback import refuse_foreign, refuse_other_sites
-from triggers.http.roles import Open, Rule
-from triggers.http.sessions import (
+from triggers.http.door.loopback import refuse_foreign, refuse_other_sites
+from triggers.http.door.roles import Open, Rule
+from triggers.http.door.sessions import (
     READING,
     SESSION,
     TOKEN,

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.batches import LARGEST, BatchCancelled, BatchPage, BatchView, MemberPage, Order
-from triggers.http.actor import TheActor
-from triggers.http.control import Reason
-from triggers.http.middleware import BodyLimit
+from triggers.http.door.actor import TheActor
+from triggers.http.door.middleware import BodyLimit
+from triggers.http.jobs.control import Reason
 from triggers.http.requests import Limit, body_of, described, page_links
 from triggers.http.services import TheBatches
 

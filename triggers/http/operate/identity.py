@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from core.audit import AuditFilter, AuditLine
 from core.identity import Actor, Kind, Role
 from core.keys import KeyView, NewKey, Secret
-from triggers.http.actor import TheActor
+from triggers.http.door.actor import TheActor
 from triggers.http.requests import Limit, body_of, described, page_links
 from triggers.http.services import TheServices
 from triggers.listening import Mode

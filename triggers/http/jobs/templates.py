@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.names import PATTERN
 from core.states import JobStatus
 from core.templates import TemplatePage, TemplateView, UsePage
-from triggers.http.actor import TheActor
+from triggers.http.door.actor import TheActor
 from triggers.http.requests import Limit, body_of, described, job_links, page_links
 from triggers.http.services import TheTemplates
 

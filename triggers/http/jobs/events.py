@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from core.errors import ServiceUnavailable
 from core.insights.questions import Insights
 from core.insights.views import EventPage, JobView, Update
-from triggers.http.jobs import JobId
+from triggers.http.jobs.jobs import JobId
 from triggers.http.requests import Limit, page_links
 from triggers.http.services import TheInsights, TheServices
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from core.insights.reading import JobFilter
 from core.insights.views import JobLine, TaskView
 from core.states import JobStatus
-from triggers.http.jobs import JobId
+from triggers.http.jobs.jobs import JobId
 from triggers.http.requests import Hours, later
 from triggers.http.services import TheInsights
 

@@ -15,7 +15,7 @@ from core.errors import ServiceUnavailable
 from core.webhooks.desk import WebhookDesk
 from core.webhooks.mailroom import AttemptView, DeliveryView, WebhookView
 from core.webhooks.rules import DeliveryStatus, Wish
-from triggers.http.actor import TheActor
+from triggers.http.door.actor import TheActor
 from triggers.http.problems import invalid_parameters
 from triggers.http.requests import Cursor, Limit, body_of, described, page_links
 from triggers.http.services import TheServices

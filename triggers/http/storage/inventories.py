@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from core.errors import JobNotFound
-from triggers.http.jobs import JobId
+from triggers.http.jobs.jobs import JobId
 from triggers.http.services import TheInsights
 
 router = APIRouter(prefix="/api/analysis", tags=["storage"])

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request
 from core.errors import ServiceUnavailable
 from core.insights.logbook import Level, Logbook
 from core.watching.task_logs import LogPage
-from triggers.http.events import NEWEST
-from triggers.http.jobs import JobId
+from triggers.http.jobs.events import NEWEST
+from triggers.http.jobs.jobs import JobId
 from triggers.http.requests import page_links
 from triggers.http.services import TheServices
 

@@ -12,7 +12,7 @@ from core.names import PATTERN
 from core.schedules.cron import Cron, zone_named
 from core.schedules.schedule import MOST_BACKLOG, CatchUp, Overlap, Schedule
 from core.schedules.views import SchedulePage, ScheduleVerdict, ScheduleView, TickPage, TickView
-from triggers.http.actor import TheActor
+from triggers.http.door.actor import TheActor
 from triggers.http.requests import Limit, body_of, described, page_links
 from triggers.http.services import TheSchedules
 

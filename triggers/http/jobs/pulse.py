@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from core.errors import ServiceUnavailable
 from core.insights.overview import Pulse
 from core.insights.questions import Insights
-from triggers.http.events import KEEP_ALIVE, RETRY_MS
+from triggers.http.jobs.events import KEEP_ALIVE, RETRY_MS
 
 
 @dataclass

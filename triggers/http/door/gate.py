@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.audit import Audit
 from core.errors import CoreMachineError, Forbidden, RateLimited, Unauthenticated
 from core.identity import Actor
-from triggers.http.access import Asked, Doorkeeper
+from triggers.http.door.access import Asked, Doorkeeper
+from triggers.http.door.roles import Rule, rule_of
 from triggers.http.problems import problem
-from triggers.http.roles import Rule, rule_of
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from core.insights.views import JobPage, JobView, PlanLine, TaskDetail, TaskPage
 from core.job import JobBase
 from core.ports import Submission
 from core.states import JobStatus, TaskStatus
-from triggers.http.actor import TheActor
+from triggers.http.door.actor import TheActor
 from triggers.http.requests import (
     Cursor,
     Hours,

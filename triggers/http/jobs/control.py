@@ -15,7 +15,7 @@ from core.stages import Decision
 from core.states import JobStatus
 from core.tasks import TaskKey
 from core.upkeep.removal import Removal, Removed
-from triggers.http.actor import TheActor
+from triggers.http.door.actor import TheActor
 from triggers.http.requests import body_of, described, job_links
 from triggers.http.services import TheMachine
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from core.errors import Conflict, CoreMachineError
 from core.upkeep.keeping import ActivityView, MigrationView, Swept, TableView
-from triggers.http.actor import about
+from triggers.http.door.actor import about
 from triggers.http.services import TheHousekeeper, TheServices, TheSteward
 
 router = APIRouter(prefix="/api/dbadmin", tags=["operate"])

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.blobs import BlobInfo, BlobRef, Zone
 from services.storage.uploads import refuse_existing
-from triggers.http.actor import about
+from triggers.http.door.actor import about
 from triggers.http.requests import body_of, described
 from triggers.http.services import Services, TheServices
 

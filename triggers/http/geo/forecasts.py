@@ -18,9 +18,9 @@ from core.states import JobStatus, TaskStatus
 from jobs.fire_forecast import Degrees, FireForecast, Hours
 from services.fire import maps, sightings
 from services.grids.models import Box
-from triggers.http.actor import TheActor
-from triggers.http.grids import box_of
-from triggers.http.jobs import JobId
+from triggers.http.door.actor import TheActor
+from triggers.http.geo.grids import box_of
+from triggers.http.jobs.jobs import JobId
 from triggers.http.requests import body_of, described
 from triggers.http.services import TheInsights, TheMachine, TheServices
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from core.errors import ServiceUnavailable
 from core.insights.overview import GateList, Throughput
 from core.insights.views import DeepStatus
-from triggers.http.events import EVENT_STREAM, HEADERS
-from triggers.http.health import Checkup, Health, Verdict
-from triggers.http.pulse import Listener
+from triggers.http.jobs.events import EVENT_STREAM, HEADERS
+from triggers.http.jobs.pulse import Listener
+from triggers.http.operate.health import Checkup, Health, Verdict
 from triggers.http.services import TheInsights, TheServices
 
 router = APIRouter(prefix="/api", tags=["status"])

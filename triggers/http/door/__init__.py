@@ -1,0 +1,1 @@
+"""What every request passes before its endpoint: who is it, what may it, and is there room."""

@@ -1,0 +1,1 @@
+"""Jobs over HTTP: submitted, followed and steered, and all that begins them or tells of them."""
