@@ -17,8 +17,6 @@ from tests.http.gallery import SIDE, TILE, Gallery, asset, pixels
 from tests.http.house import serving
 from tests.http.test_http_problems import check_envelope
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
-
 PARENT = Tile(x=TILE.x // 2, y=TILE.y // 2, z=TILE.z - 1)
 QUARTERS = [Tile(x=TILE.x + dx, y=TILE.y + dy, z=TILE.z) for dy in (0, 1) for dx in (0, 1)]
 """TILE is the upper left quarter of its parent."""

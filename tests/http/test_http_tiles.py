@@ -28,12 +28,6 @@ LEFT = f"{ITEM}/tiles/WebMercatorQuad/{TILE.z}/{TILE.x - 1}/{TILE.y}.png"
 SECRET = re.compile(r"sig=|vsicurl|se=20\d\d", re.IGNORECASE)
 
 
-pytestmark = pytest.mark.filterwarnings(
-    # rasterio multiplies transforms as it always did; affine would rather have it another way.
-    "ignore:Use `@` matmul:PendingDeprecationWarning"
-)
-
-
 @pytest.fixture(scope="module")
 def gallery(azurite: str) -> Gallery:
     return Gallery(AzureBlobs(azurite))

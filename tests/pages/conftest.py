@@ -1,7 +1,7 @@
 """The pages over a fresh database, with a worker that runs what is submitted."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from core.guard import UrlRules
+from core.job import JobBase
 from core.memory.blobs import MemoryBlobs
 from core.registry import Registry
 from core.upkeep.housekeeper import Housekeeper
@@ -22,6 +23,7 @@ from infrastructure.mailroom import PostgresMailroom
 from infrastructure.steward import PostgresSteward
 from tests.http.house import House, house_of, serving
 from tests.pages.axe import LOOKS
+from tests.pages.burning import from_memory
 from tests.pages.sample_jobs import JOBS
 from tests.support.browser import chromium
 from tests.support.services import fresh_database
@@ -70,18 +72,40 @@ def working(house: House) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[House]:
+def registered() -> Sequence[type[JobBase]]:
+    """The job types of a module's house."""
+    return JOBS
+
+
+@pytest.fixture(scope="module")
+def house(
+    postgres_server: PostgresServer,
+    postgres_admin: psycopg.Connection,
+    registered: Sequence[type[JobBase]],
+) -> Iterator[House]:
     with (
         fresh_database(postgres_server, postgres_admin) as dsn,
-        house_of(dsn, Registry.of(*JOBS)) as house,
+        house_of(dsn, Registry.of(*registered)) as house,
         working(house),
     ):
         yield house
 
 
 @pytest.fixture(scope="module")
-def url(house: House) -> Iterator[str]:
-    with serving(app_of(house)) as url:
+def more() -> dict[str, object]:
+    """What a module's app has beside the usual."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def pictured(house: House) -> dict[str, object]:
+    """Tiles of the rasters in memory."""
+    return {"tiles": True, "rasters": from_memory(house.blobs)}
+
+
+@pytest.fixture(scope="module")
+def url(house: House, more: dict[str, object]) -> Iterator[str]:
+    with serving(app_of(house, **more)) as url:
         yield url
 
 

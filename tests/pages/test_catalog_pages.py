@@ -1,24 +1,17 @@
 """The catalog and its rasters: found by words and place, looked at closely, and the same again from a link."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.memory.catalog import MemoryCatalog
-from core.registry import Registry
-from tests.http.house import House, house_of, serving
+from tests.http.house import House, serving
 from tests.pages.axe import AXE, LOOKS, barriers
-from tests.pages.burning import from_memory
 from tests.pages.catalogued import fill, hang
 from tests.pages.conftest import app_of
-from tests.pages.sample_jobs import Survey
-from tests.support.services import fresh_database
-from triggers.local.postgres import PostgresServer
 
 HILLS = "/catalog/samples/hills"
 READY = "#catalog-map[data-ready], #viewer[data-ready]"
@@ -31,28 +24,18 @@ HOSTILE = [
 in_browser = pytest.mark.skipif(
     not AXE.exists(), reason="run make setup to install the pages' packages"
 )
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Use `@` matmul:PendingDeprecationWarning",
-    "ignore:invalid value encountered in cast:RuntimeWarning",
-)
 
 
 @pytest.fixture(scope="module")
-def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[House]:
-    with (
-        fresh_database(postgres_server, postgres_admin) as dsn,
-        house_of(dsn, Registry.of(Survey)) as house,
-    ):
-        fill(house.catalog)
-        hang(house.blobs, house.catalog)
-        yield house
+def house(house: House) -> House:
+    fill(house.catalog)
+    hang(house.blobs, house.catalog)
+    return house
 
 
 @pytest.fixture(scope="module")
-def url(house: House) -> Iterator[str]:
-    app = app_of(house, tiles=True, rasters=from_memory(house.blobs))
-    with serving(app) as url:
-        yield url
+def more(pictured: dict[str, object]) -> dict[str, object]:
+    return pictured
 
 
 def linked(text: str) -> list[str]:

@@ -6,22 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.blobs import BlobRef
 from core.errors import BlobNotFound
-from core.registry import Registry
+from core.job import JobBase
 from services.fire import denoise, detections, sample, sightings
-from tests.http.house import House, house_of, serving
+from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers, barriers_on
 from tests.pages.burning import FireForecast, burning
-from tests.pages.conftest import app_of, working
 from tests.pages.sample_jobs import Survey
-from tests.support.services import fresh_database
 from tests.support.waiting import eventually
-from triggers.local.postgres import PostgresServer
 
 NOW = datetime.now(UTC)
 SMALL: dict[str, Any] = {
@@ -34,25 +30,17 @@ SAME = {"Sec-Fetch-Site": "same-origin"}
 in_browser = pytest.mark.skipif(
     not AXE.exists(), reason="run make setup to install the pages' packages"
 )
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Use `@` matmul:PendingDeprecationWarning",
-    "ignore:invalid value encountered in cast:RuntimeWarning",
-)
 
 
 @pytest.fixture(scope="module")
-def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[House]:
-    with (
-        fresh_database(postgres_server, postgres_admin) as dsn,
-        house_of(dsn, Registry.of(FireForecast, Survey)) as house,
-    ):
-        yield house
+def registered() -> tuple[type[JobBase], ...]:
+    return (FireForecast, Survey)
 
 
 @pytest.fixture(scope="module")
-def url(house: House) -> Iterator[str]:
-    with burning(house) as more, working(house), serving(app_of(house, **more)) as url:
-        yield url
+def more(house: House) -> Iterator[dict[str, object]]:
+    with burning(house) as more:
+        yield more
 
 
 @pytest.fixture(scope="module")

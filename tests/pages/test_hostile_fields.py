@@ -1,52 +1,30 @@
 """R124: whatever a user or a file can fill shows as text. What may not be said at all is refused, and the refusal is text too."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import httpx
-import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
 from core.blobs import BlobRef
-from core.registry import Registry
 from services.raster.models import COG_TYPE
-from tests.http.house import House, house_of, serving
+from tests.http.house import House
 from tests.pages.axe import AXE
-from tests.pages.burning import from_memory
-from tests.pages.conftest import app_of, working
-from tests.pages.sample_jobs import MENDED, Fragile, Reviewed, Survey
+from tests.pages.sample_jobs import MENDED, Fragile, Reviewed
 from tests.pages.test_pages import HOSTILE, Parts, only_ours
 from tests.support.rasters import hills, tiff
-from tests.support.services import fresh_database
 from tests.support.waiting import eventually
-from triggers.local.postgres import PostgresServer
 
 PARTS = ("", "/tasks", "/events", "/logs", "/timeline")
 LISTS = ("/", "/status", "/jobs", "/history", "/submit", "/operate/audit")
 LASTING = "<img src=x onerror='window.hit=1'>"
 JOIN = "insert into app.sessions (session, host, pid, role) values (gen_random_uuid(), %s, 1, %s)"
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Use `@` matmul:PendingDeprecationWarning",
-    "ignore:invalid value encountered in cast:RuntimeWarning",
-)
 
 
 @pytest.fixture(scope="module")
-def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[House]:
-    with (
-        fresh_database(postgres_server, postgres_admin) as dsn,
-        house_of(dsn, Registry.of(Survey, Fragile, Reviewed)) as house,
-        working(house),
-    ):
-        yield house
-
-
-@pytest.fixture(scope="module")
-def url(house: House) -> Iterator[str]:
-    with serving(app_of(house, tiles=True, rasters=from_memory(house.blobs))) as url:
-        yield url
+def more(pictured: dict[str, object]) -> dict[str, object]:
+    return pictured
 
 
 def send(client: httpx.Client, method: str, path: str, body: Any) -> bool:

@@ -3,24 +3,18 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.registry import Registry
+from core.job import JobBase
 from jobs.process_raster import ProcessRaster
-from tests.http.house import House, house_of, serving
+from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers_on
-from tests.pages.burning import from_memory
-from tests.pages.conftest import app_of, working
 from tests.pages.sample_jobs import MENDED, Fragile, Reviewed
 from tests.support.rasters import hills, tiff
-from tests.support.services import fresh_database
 from tests.support.waiting import eventually
-from triggers.local.postgres import PostgresServer
 
 NUMBER = re.compile(r"^-?[\d.,]+$")
 HOSTILE = "<img src=x onerror='window.hit=1'>"
@@ -30,29 +24,19 @@ DROP = """([name, text]) => {
     data.items.add(new File([bytes], name, { type: "image/tiff" }));
     return data;
 }"""
-pytestmark = [
-    pytest.mark.skipif(not AXE.exists(), reason="run make setup to install the pages' packages"),
-    pytest.mark.filterwarnings(
-        "ignore:Use `@` matmul:PendingDeprecationWarning",
-        "ignore:invalid value encountered in cast:RuntimeWarning",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not AXE.exists(), reason="run make setup to install the pages' packages"
+)
 
 
 @pytest.fixture(scope="module")
-def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[House]:
-    with (
-        fresh_database(postgres_server, postgres_admin) as dsn,
-        house_of(dsn, Registry.of(ProcessRaster, Fragile, Reviewed)) as house,
-        working(house),
-    ):
-        yield house
+def registered() -> tuple[type[JobBase], ...]:
+    return (ProcessRaster, Fragile, Reviewed)
 
 
 @pytest.fixture(scope="module")
-def url(house: House) -> Iterator[str]:
-    with serving(app_of(house, tiles=True, rasters=from_memory(house.blobs))) as url:
-        yield url
+def more(pictured: dict[str, object]) -> dict[str, object]:
+    return pictured
 
 
 def drop(page: Page, name: str, data: bytes) -> None:

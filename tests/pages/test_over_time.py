@@ -2,59 +2,37 @@
 
 import html
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import numpy as np
-import psycopg
 import pytest
 import xarray as xr
 from playwright.sync_api import Browser, Page, expect
 
 from core.blobs import BlobRef
 from core.errors import ServiceUnavailable
-from core.registry import Registry
 from services.grids.store import BlobStore
-from tests.http.house import House, house_of, serving
+from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers
-from tests.pages.burning import from_memory
-from tests.pages.conftest import app_of
-from tests.pages.sample_jobs import Survey
 from tests.pages.test_pages import HOSTILE, only_ours
 from tests.pages.weathered import FRONT, HOURS, PLACE, fill
-from tests.support.services import fresh_database
-from triggers.local.postgres import PostgresServer
 
 HERE = {"lon": PLACE[0] + 0.004, "lat": PLACE[1] + 0.004}
 """Not on the edge of a cell."""
 in_browser = pytest.mark.skipif(
     not AXE.exists(), reason="run make setup to install the pages' packages"
 )
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Use `@` matmul:PendingDeprecationWarning",
-    "ignore:invalid value encountered in cast:RuntimeWarning",
-)
 
 
-@pytest.fixture(scope="module")
-def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[House]:
-    with (
-        fresh_database(postgres_server, postgres_admin) as dsn,
-        house_of(dsn, Registry.of(Survey)) as house,
-    ):
-        yield house
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def items(house: House) -> dict[str, str]:
     return fill(house)
 
 
 @pytest.fixture(scope="module")
-def url(house: House, items: dict[str, str]) -> Iterator[str]:
-    with serving(app_of(house, tiles=True, rasters=from_memory(house.blobs))) as url:
-        yield url
+def more(pictured: dict[str, object]) -> dict[str, object]:
+    return pictured
 
 
 def part(client: httpx.Client, path: str, **query: Any) -> str:

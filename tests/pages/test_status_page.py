@@ -2,41 +2,25 @@
 
 import html
 import re
-from collections.abc import Iterator
 
 import httpx
-import psycopg
 import pytest
 from playwright.sync_api import Browser
 
 from core.errors import ServiceUnavailable
 from core.memory.blobs import MemoryBlobs
-from core.registry import Registry
 from services.weather.tilecache.inventory import inventory
-from tests.http.house import House, house_of, serving
+from tests.http.house import House, serving
 from tests.pages import shelves
 from tests.pages.axe import AXE, LOOKS, barriers
 from tests.pages.conftest import app_of
-from tests.pages.sample_jobs import Survey
-from tests.support.services import fresh_database
-from triggers.local.postgres import PostgresServer
 from triggers.pages import stock
 
 
 @pytest.fixture(scope="module")
-def house(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[House]:
-    with (
-        fresh_database(postgres_server, postgres_admin) as dsn,
-        house_of(dsn, Registry.of(Survey)) as house,
-    ):
-        shelves.fill(house.blobs)
-        yield house
-
-
-@pytest.fixture(scope="module")
-def url(house: House) -> Iterator[str]:
-    with serving(app_of(house)) as url:
-        yield url
+def house(house: House) -> House:
+    shelves.fill(house.blobs)
+    return house
 
 
 def test_every_missing_hour_is_named_with_its_reason(client: httpx.Client) -> None:
