@@ -1,16 +1,16 @@
 """People's journeys through the pages, in Chromium, with axe beside them."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from core.blobs import BlobRef
 from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers
 from tests.pages.catalogued import fill
+from tests.pages.lines import holding
 from tests.pages.sample_jobs import MENDED, Fragile, Reviewed, Survey
 from tests.support import parquet
 from tests.support.waiting import eventually
@@ -115,25 +115,6 @@ def test_on_a_slow_line_the_last_that_was_entered_is_checked(page: Page) -> None
     expect(page.locator("#checked")).to_contain_text("Ready")
 
 
-def holding(page: Page, script: str) -> Callable[[], Route]:
-    """A slow line: the script comes when its route, which this gives, is told to go on."""
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route(f"**/{script}", hold)
-
-    def arrived() -> Route:
-        for _ in range(600):
-            if held:
-                return held[0]
-            page.wait_for_timeout(100)
-        pytest.fail(f"{script} was not asked for")
-
-    return arrived
-
-
 def test_a_button_pressed_before_somebody_listens_acts_then(page: Page, house: House) -> None:
     job_id = waiting(house, house.submit(Reviewed(name="Early")))
     held = holding(page, "pages.js")
@@ -142,6 +123,14 @@ def test_a_button_pressed_before_somebody_listens_acts_then(page: Page, house: H
     held().continue_()
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
     expect(page.locator(".head .status")).to_have_text("completed")
+
+
+def test_a_filter_set_before_somebody_listens_is_followed(page: Page) -> None:
+    held = holding(page, "pages.js")
+    page.goto("/jobs", wait_until="commit")
+    page.get_by_label("Status").select_option("failed")
+    held().continue_()
+    expect(page).to_have_url(re.compile("status=failed"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.http.house import House, serving
 from tests.pages.axe import AXE, LOOKS, barriers
 from tests.pages.catalogued import fill, hang
 from tests.pages.conftest import app_of
+from tests.pages.lines import holding
 
 HILLS = "/catalog/samples/hills"
 READY = "#catalog-map[data-ready], #viewer[data-ready]"
@@ -178,6 +179,17 @@ def test_a_raster_is_looked_at_and_a_link_shows_the_same(page: Page) -> None:
         expect(page.locator(f'[name="{name}"]')).to_have_value(value)
     expect(page.locator("#right")).to_be_visible()
     expect(page.locator("#values")).to_contain_text("overview b1")
+
+
+@in_browser
+def test_what_is_chosen_before_the_map_is_there_is_drawn_and_remembered(page: Page) -> None:
+    held = holding(page, "maplibre.js")
+    page.goto(f"{HILLS}?low=5", wait_until="commit")
+    page.get_by_label("Colours").select_option("viridis")
+    held().continue_()
+    expect(page.locator("#viewer[data-ready]")).to_be_attached()
+    expect(page).to_have_url(re.compile(r"low=5&.*colors=viridis"))
+    expect(page.get_by_label("Colours")).to_have_value("viridis")
 
 
 @in_browser

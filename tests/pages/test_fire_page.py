@@ -16,6 +16,7 @@ from services.fire import denoise, detections, sample, sightings
 from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers, barriers_on
 from tests.pages.burning import FireForecast, burning
+from tests.pages.lines import holding
 from tests.pages.sample_jobs import Survey
 from tests.support.waiting import eventually
 
@@ -236,6 +237,16 @@ def test_a_forecast_is_made_with_the_keyboard_alone(page: Page, house: House) ->
     page.keyboard.press("Enter")
     page.wait_for_url("**/fire?job=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("Fire at 45.500° N, 20.500° E")
+
+
+@in_browser
+def test_a_place_entered_before_the_map_is_there_stands_on_it(page: Page) -> None:
+    held = holding(page, "maplibre.js")
+    page.goto("/fire", wait_until="commit")
+    page.get_by_label("Latitude").fill("40")
+    page.get_by_label("Longitude").fill("-105.3")
+    held().continue_()
+    expect(page).to_have_url(re.compile(r"lon=-105.3&lat=40"))
 
 
 @in_browser

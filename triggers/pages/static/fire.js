@@ -50,7 +50,7 @@ async function begin() {
   moved = keepView(map);
   if (sides) { box(sides); fit(sides); }
   if (point?.length === 2 && mark(...point.map(Number)) && !sides && !moved) map.jumpTo({ center: point.map(Number), zoom: 8 });
-  if (place.dataset.pick) pick();
+  if (place.dataset.pick) pick(point);
   look();
   document.addEventListener("htmx:afterSettle", look);
   place.dataset.ready = "";
@@ -67,7 +67,7 @@ function paint() {
 
 // Choosing a place
 
-function pick() {
+function pick(given) {
   const lon = at("lon"), lat = at("lat");
   const take = (x, y) => {
     lon.value = (((x + 540) % 360) - 180).toFixed(4);
@@ -79,11 +79,13 @@ function pick() {
     const [seen] = map.queryRenderedFeatures(point, { layers: ["seen"] });
     take(...(seen ? seen.geometry.coordinates : [lng, y]));
   });
-  for (const input of [lon, lat]) input.addEventListener("change", () => {
+  const entered = () => {
     if (!lon.value || !lat.value || !mark(Number(lon.value), Number(lat.value))) return;
     remember({ lon: lon.value, lat: lat.value });
     map.easeTo({ center: [Number(lon.value), Number(lat.value)], zoom: Math.max(map.getZoom(), 7) });
-  });
+  };
+  for (const input of [lon, lat]) input.addEventListener("change", entered);
+  if (!given?.length) entered(); // before the map was there
   at("seen-list").addEventListener("click", ({ target }) => {
     if (target.dataset.place) take(...JSON.parse(target.dataset.place));
   });

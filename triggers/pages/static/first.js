@@ -2,13 +2,13 @@
 const chosen = localStorage.getItem("theme");
 if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 
-// What is pressed before the page's own script is there waits for it.
+// What is pressed or chosen before the page's own script is there waits for it.
 globalThis.early = new Set();
-for (const [kind, what] of [["click", "[data-act]"], ["submit", "[data-make]"]]) {
+for (const [kind, what] of [["click", "[data-act]"], ["submit", "[data-make]"], ["change", "[data-auto]"]]) {
   document.addEventListener(kind, (event) => {
-    const pressed = event.target.closest(what);
-    if (!globalThis.early || !pressed) return;
+    const meant = event.target.closest(what);
+    if (!globalThis.early || !meant) return;
     event.preventDefault();
-    globalThis.early.add(pressed);
+    globalThis.early.add(meant);
   });
 }

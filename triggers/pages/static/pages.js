@@ -25,7 +25,11 @@ document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRF-Token"] = document.querySelector("meta[name=csrf]").content;
 });
 
-for (const pressed of globalThis.early) pressed.matches("form") ? make(pressed) : act(pressed);
+for (const meant of globalThis.early) {
+  if (meant.matches("[data-act]")) act(meant);
+  else if (meant.matches("[data-make]")) make(meant);
+  else meant.requestSubmit();
+}
 globalThis.early = null;
 
 keepLive();

@@ -176,27 +176,25 @@ async function bands(asset) {
   list.value = [...list.options].some((each) => each.value === chosen) ? chosen : "";
 }
 
-async function begin() {
-  const asked = new URL(location.href).searchParams;
-  for (const name of NAMES) if (form.elements[name] && asked.get(name)) form.elements[name].value = asked.get(name);
-  if (!field("asset")) form.elements.asset.selectedIndex = 0;
-  left = await makeMap(at("left"));
-  if (!keepView(left) && box) left.fitBounds([[box[0], box[1]], [box[2], box[3]]], { padding: 20, animate: false });
-  onPlace(left, ({ lng, lat }) => read(lng, lat));
-  series.begin(field("asset"));
+function changed() {
+  if (!left) return;
+  remember();
+  draw();
+}
+
+// They listen before the map is there: what is chosen by then is drawn with it.
+function listen() {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", async ({ target }) => {
-    if (target.name === "asset") {
+    if (left && target.name === "asset") {
       series.follow(field("asset"));
       await bands(field("asset"));
     }
-    remember();
-    draw();
+    changed();
   });
   at("plain").addEventListener("click", () => {
     for (const name of NAMES.slice(2)) form.elements[name].value = "";
-    remember();
-    draw();
+    changed();
   });
   points.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -204,8 +202,21 @@ async function begin() {
     if (place) read(...place);
     else at("value-said").textContent = "A place is a latitude from -90 to 90 and a longitude.";
   });
+}
+
+async function begin() {
+  const asked = new URL(location.href).searchParams;
+  for (const name of NAMES) if (form.elements[name] && asked.get(name)) form.elements[name].value = asked.get(name);
+  if (!field("asset")) form.elements.asset.selectedIndex = 0;
+  listen();
+  left = await makeMap(at("left"));
+  if (!keepView(left) && box) left.fitBounds([[box[0], box[1]], [box[2], box[3]]], { padding: 20, animate: false });
+  onPlace(left, ({ lng, lat }) => read(lng, lat));
+  series.begin(field("asset"));
   try {
     await bands(field("asset"));
+    const usual = { asset: form.elements.asset.options[0].value };
+    if (NAMES.some((name) => field(name) !== (asked.get(name) ?? usual[name] ?? ""))) remember();
     await draw();
   } catch (error) {
     at("statistics-said").textContent = error.message;
