@@ -20,6 +20,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from starlette.types import Receive, Scope, Send
 from typer.main import get_command
 
 import jobs
@@ -352,15 +353,20 @@ def test_no_color_is_respected(system: str, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("launched")
 def test_who_interrupts_is_told_that_the_job_goes_on(house: House, tmp_path: Path) -> None:
-    with serving(house.app()) as server:
+    app, asked = house.app(), set[str]()
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.add(scope.get("path", ""))
+        await app(scope, receive, send)
+
+    with serving(noting) as server:
         running = subprocess.Popen(
             ["env", "--default-signal=INT", PROGRAM, "submit", "squares", "--n", "3"],
             env=environment(server, tmp_path),
             stderr=subprocess.PIPE,
             text=True,
         )
-        eventually(lambda: house.insights.status_of(Squares(n=3).fingerprint))
-        time.sleep(0.5)  # it must be waiting by then
+        eventually(lambda: any(Squares(n=3).fingerprint in path for path in asked))  # it waits
         running.send_signal(signal.SIGINT)
         _, told = running.communicate(timeout=60)
         assert running.returncode == 130

@@ -171,7 +171,7 @@ def test_callers_who_cannot_be_served_are_told_so_in_time(database):
         answers: list[object] = []
         waited = seconds(lambda: answers.extend(at_once(*[lambda: sleep_in(pool, 0)] * 64)))
         assert {type(answer) for answer in answers} == {ServiceUnavailable}
-        assert waited < 5
+        assert waited < 30
 
 
 # Foreign locks, errors and plans

@@ -293,6 +293,7 @@ def test_sigterm_reaches_a_heavy_task_at_its_next_safe_point(fleet: Fleet, tmp_p
     assert fleet.ended(run).result == [1, 2]
 
 
+@pytest.mark.alone
 def test_a_deaf_heavy_task_is_killed_and_given_back_before_the_platform_loses_patience(
     fleet: Fleet, tmp_path: Path
 ) -> None:

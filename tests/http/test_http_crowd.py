@@ -64,7 +64,7 @@ def test_beyond_the_line_a_request_is_told_when_to_come_back(house: House) -> No
         assert client.get("/api/livez").status_code == 200
         assert client.get("/api/readyz").status_code == 200
         slow.free.set()
-        assert [each.result(20).status_code for each in [*asked, waiting]] == [200] * 3
+        assert [each.result(60).status_code for each in [*asked, waiting]] == [200] * 3
     assert client.is_closed
 
 
@@ -78,8 +78,8 @@ def test_nobody_waits_in_line_for_ever(house: House) -> None:
         answer = client.get("/api/jobs")
         assert (answer.status_code, answer.json()["code"]) == (429, "too_busy")
         slow.free.set()
-        assert asked.result(20).status_code == 200
-        assert client.get("/api/jobs").status_code == 200
+        assert asked.result(60).status_code == 200
+        eventually(lambda: client.get("/api/jobs").status_code == 200)
 
 
 def test_event_streams_have_a_limit_of_their_own(house: House) -> None:

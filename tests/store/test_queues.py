@@ -148,7 +148,7 @@ def test_a_failed_attempt_is_claimed_again_once_its_wait_is_over(rig: Rig) -> No
     (first,) = eventually(lambda: rig.claim(worker))
     error = TaskError("ConnectionError", "no")
     rig.store.settle(
-        worker.session, [Outcome(first, Again(timedelta(seconds=0.3), error, counted=True))]
+        worker.session, [Outcome(first, Again(timedelta(seconds=2), error, counted=True))]
     )
     assert rig.claim(worker) == []
 

@@ -36,19 +36,23 @@ def queue() -> str:
     return f"tasks-{uuid.uuid4().hex[:8]}"
 
 
+SOON = 30
+"""Seconds; what comes at all has come long before, also on a busy machine."""
+
+
 def numbered(queue: str, count: int) -> list[Message]:
     return [Message(queue, f"body {n}".encode(), f"id-{n}") for n in range(count)]
 
 
 def one(bus: ServiceBus, queue: str) -> Delivery:
-    [delivery] = bus.receive(queue, 1, wait=3)
+    [delivery] = bus.receive(queue, 1, wait=SOON)
     return delivery
 
 
 def drain(bus: ServiceBus, queue: str) -> list[str]:
     """Receive and complete until the queue stays empty."""
     ids = []
-    while deliveries := bus.receive(queue, 100, wait=0.3):
+    while deliveries := bus.receive(queue, 100, wait=1):
         bus.complete(deliveries)
         ids += [delivery.message_id for delivery in deliveries]
     return ids
@@ -112,7 +116,7 @@ def test_a_message_may_fill_a_batch_alone(bus: ServiceBus, queue: str) -> None:
 
 def test_a_message_arrives_when_it_is_due(emulator: Emulator, bus: ServiceBus, queue: str) -> None:
     bus.send([Message(queue, b"", "now")])
-    bus.send([Message(queue, b"", "later", due=datetime.now(UTC) + timedelta(seconds=0.5))])
+    bus.send([Message(queue, b"", "later", due=datetime.now(UTC) + timedelta(seconds=3))])
     assert (emulator.counts(queue).active, emulator.counts(queue).scheduled) == (1, 1)
 
     eventually(lambda: emulator.counts(queue).active == 2)
@@ -130,7 +134,7 @@ def test_no_more_is_received_than_asked_for(
 ) -> None:
     bus.send(numbered(queue, 10))
 
-    assert len(bus.receive(queue, 4, wait=3)) == 4
+    assert len(bus.receive(queue, 4, wait=SOON)) == 4
     assert emulator.counts(queue).active == 6
 
 
@@ -139,7 +143,7 @@ def test_an_empty_queue_gives_nothing_after_the_wait(bus: ServiceBus, queue: str
 
     began = time.monotonic()
     assert bus.receive(queue, 1, wait=0.6) == []
-    assert 0.5 < time.monotonic() - began < 2
+    assert 0.5 < time.monotonic() - began < SOON
 
 
 def test_an_abandoned_message_comes_again_with_the_next_count(bus: ServiceBus, queue: str) -> None:
@@ -154,13 +158,13 @@ def test_settling_after_the_lock_ran_out_is_no_error_and_the_message_comes_again
 ) -> None:
     """Fault 26."""
     bus.send(numbered(queue, 2))
-    deliveries = bus.receive(queue, 2, wait=3)
+    deliveries = bus.receive(queue, 2, wait=SOON)
     emulator.expire_locks(queue)
 
     bus.complete(deliveries)
     bus.dead_letter(deliveries[0], "late", "")
 
-    assert [again.count for again in bus.receive(queue, 2, wait=3)] == [2, 2]
+    assert [again.count for again in bus.receive(queue, 2, wait=SOON)] == [2, 2]
 
 
 def test_settling_twice_is_no_error(bus: ServiceBus, queue: str) -> None:
@@ -175,7 +179,7 @@ def test_a_delivery_can_be_settled_over_a_new_connection(
     emulator: Emulator, bus: ServiceBus, queue: str
 ) -> None:
     bus.send(numbered(queue, 2))
-    deliveries = bus.receive(queue, 2, wait=3)
+    deliveries = bus.receive(queue, 2, wait=SOON)
     emulator.disconnect()
 
     bus.complete(deliveries)
@@ -187,17 +191,18 @@ def test_settling_waits_its_turn_but_no_longer_while_a_receiver_listens(
     bus: ServiceBus, queue: str
 ) -> None:
     bus.send(numbered(queue, 4))
-    deliveries = bus.receive(queue, 4, wait=3)
+    deliveries = bus.receive(queue, 4, wait=SOON)
     waits = []
     with ThreadPoolExecutor(1) as pool:
-        listening = pool.submit(bus.receive, queue, 1, 2.5)
+        listening = pool.submit(bus.receive, queue, 1, 2 * SOON)
         for delivery in deliveries:
             began = time.monotonic()
             bus.complete([delivery])
             waits.append(time.monotonic() - began)
         assert not listening.done()
+        bus.send(numbered(queue, 1))  # so that nobody listens to the end
 
-    assert max(waits) < 0.75
+    assert max(waits) < SOON / 3
 
 
 def test_messages_taken_without_a_lock_need_no_settling(
@@ -205,7 +210,7 @@ def test_messages_taken_without_a_lock_need_no_settling(
 ) -> None:
     bus.send(numbered(queue, 5))
 
-    taken = bus.receive_and_forget(queue, 5, wait=3)
+    taken = bus.receive_and_forget(queue, 5, wait=SOON)
 
     assert [delivery.message_id for delivery in taken] == [f"id-{n}" for n in range(5)]
     counts = emulator.counts(queue)
@@ -259,7 +264,7 @@ def test_dead_letters_can_be_looked_at_again_and_are_gone_when_taken(
     bus: ServiceBus, queue: str
 ) -> None:
     bus.send(numbered(queue, 3))
-    for delivery in bus.receive(queue, 3, wait=3):
+    for delivery in bus.receive(queue, 3, wait=SOON):
         bus.dead_letter(delivery, "bad", "")
 
     ids = ["id-0", "id-1", "id-2"]

@@ -38,7 +38,7 @@ class Fault:
     error: BaseException | None = None
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def wait(self, hits: int = 1, timeout: float = 10) -> None:
+    def wait(self, hits: int = 1, timeout: float = 120) -> None:
         """Return when the fault has struck this often."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.hits >= hits, timeout):

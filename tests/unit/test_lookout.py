@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,11 +12,17 @@ from core.lookout import Lookout
 from tests.support.waiting import eventually
 
 
-def test_an_answer_serves_for_a_while_and_is_then_found_anew() -> None:
+def test_an_answer_serves_for_a_while_and_is_then_found_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("core.lookout.time", SimpleNamespace(monotonic=lambda: now[0]))
     asked: list[int] = []
-    look = Lookout(lambda: asked.append(1) or len(asked), "it", serves=0.2)
+    look = Lookout(lambda: asked.append(1) or len(asked), "it", serves=60, patience=30)
     assert [look(), look()] == [1, 1]
-    time.sleep(0.25)
+    now[0] += 59
+    assert look() == 1
+    now[0] += 1
     assert look() == 2
 
 
@@ -60,7 +67,7 @@ def test_that_there_is_no_answer_serves_as_long() -> None:
         asked.append(1)
         raise ServiceUnavailable("down")
 
-    look = Lookout(find, "it", serves=60)
+    look = Lookout(find, "it", serves=60, patience=30)
     for _ in range(3):
         with pytest.raises(ServiceUnavailable, match="down"):
             look()
