@@ -104,7 +104,7 @@ def outcome(conn: psycopg.Connection, job: JobBase) -> tuple[object, ...] | None
     return conn.execute(query, [job.fingerprint]).fetchone()
 
 
-def ended(conn: psycopg.Connection, job: JobBase, timeout: float = 60) -> tuple[object, ...]:
+def ended(conn: psycopg.Connection, job: JobBase, timeout: float = 240) -> tuple[object, ...]:
     """How the job ended, when it has."""
 
     def final() -> tuple[object, ...] | None:

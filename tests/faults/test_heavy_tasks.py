@@ -338,7 +338,7 @@ def test_a_task_whose_host_is_killed_again_and_again_resumes_and_finishes(
     run = fleet.submit(Steps(folder=str(tmp_path)))
     for n in range(5):
         host = fleet.start()
-        eventually((tmp_path / f"begun-{n + 1}").exists, 20)
+        eventually((tmp_path / f"begun-{n + 1}").exists)
         host.kill()
     fleet.start()
     assert fleet.ended(run).result == [1, 2, 3, 4, 5, 6]
@@ -355,7 +355,7 @@ def test_a_task_that_makes_no_progress_between_two_kills_fails_and_says_so(
     run = fleet.submit(Steps(folder=str(tmp_path)))
     for n in range(3):
         host = fleet.start()
-        eventually((tmp_path / f"begun-{n + 1}").exists, 20)
+        eventually((tmp_path / f"begun-{n + 1}").exists)
         host.kill()
     fleet.start()
     assert fleet.ended(run).status == "failed"

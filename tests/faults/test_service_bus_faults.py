@@ -54,7 +54,7 @@ def test_unreliable_messages_run_every_task_once(
     run = bus_fleet.submit(job)
     for _ in range(2):
         bus_fleet.start(**NEVER_DEAD)
-    assert bus_fleet.ended(run, timeout=60).result == job.expected
+    assert bus_fleet.ended(run).result == job.expected
     bus.faults()
     # Late ones arrive after the end, and change nothing.
     eventually(lambda: drained(bus), 60)
@@ -89,7 +89,7 @@ def test_a_broker_that_comes_back_empty_loses_no_job(bus: Emulator, bus_fleet: F
     )
     bus.kill()
     bus.start()
-    assert bus_fleet.ended(run, timeout=60).result == job.expected
+    assert bus_fleet.ended(run).result == job.expected
     assert worker.alive
     assert violations(bus_fleet.dsn) == []
 

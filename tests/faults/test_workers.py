@@ -64,7 +64,7 @@ def test_a_task_that_kills_its_worker_costs_no_innocent_task(fleet: Fleet, death
     job = Poison(death=death)
     run = fleet.submit(job)
     with fleet.tended(1, CM_DEAD_AFTER_SECONDS=1) as tending:
-        ended = fleet.ended(run, timeout=60)
+        ended = fleet.ended(run)
     assert (ended.status, ended.result) == ("completed_with_errors", job.innocents)
     ((message, code),) = fleet.ask(
         "select error ->> 'message', error ->> 'code' from app.tasks where run_id = %s and status = 'failed'",
@@ -241,7 +241,7 @@ def test_a_worker_frozen_inside_a_transaction_is_cut_off(fleet: Fleet) -> None:
     frozen = fleet.start(crash=f"close.in_transaction:1:{signal.SIGSTOP}", idle="2s")
     eventually(lambda: frozen.frozen)
     fleet.start()
-    assert fleet.ended(run, timeout=60).result == RELAY.expected
+    assert fleet.ended(run).result == RELAY.expected
     frozen.thaw()
     assert fleet.ended(fleet.submit(Relay(label="again"))).status == "completed"
     assert closings(fleet, run) == 4
@@ -255,7 +255,7 @@ def test_a_reconciler_frozen_inside_a_repair_is_cut_off(fleet: Fleet) -> None:
     frozen = fleet.start(crash=f"repair.in_transaction:1:{signal.SIGSTOP}", idle="2s")
     eventually(lambda: frozen.frozen)
     fleet.start()
-    assert fleet.ended(run, timeout=60).result == RELAY.expected
+    assert fleet.ended(run).result == RELAY.expected
     frozen.thaw()
     assert fleet.ended(fleet.submit(Relay(label="again"))).status == "completed"
     assert violations(fleet.dsn) == []
@@ -314,5 +314,5 @@ def test_a_fan_out_may_have_any_width(fleet: Fleet, legs: int) -> None:
     job = Relay(legs=legs)
     run = fleet.submit(job)
     fleet.start()
-    assert fleet.ended(run, timeout=60).result == job.expected
+    assert fleet.ended(run).result == job.expected
     assert violations(fleet.dsn) == []

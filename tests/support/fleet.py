@@ -147,7 +147,7 @@ class Worker:
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
 
-    def died(self, timeout: float = 20) -> int:
+    def died(self, timeout: float = 120) -> int:
         """Its exit code, negative for a signal, as soon as it has ended by itself."""
         code = self.process.wait(timeout)
         assert code is not None, f"still alive after {timeout} seconds\n{self.told()}"
@@ -305,7 +305,7 @@ class Fleet:
         with psycopg.connect(self.dsn, autocommit=True, connect_timeout=30) as conn:
             return conn.execute(statement, values).fetchall()
 
-    def ended(self, run: int, timeout: float = 60) -> Ended:
+    def ended(self, run: int, timeout: float = 240) -> Ended:
         """What came of a run, once it is final."""
 
         def final() -> Ended | None:

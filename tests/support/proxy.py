@@ -132,7 +132,7 @@ class FaultProxy:
         async def run() -> None:
             act()
 
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=120)
 
     def _listen(self) -> None:
         self._listening = True
