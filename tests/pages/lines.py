@@ -6,20 +6,32 @@ import pytest
 from playwright.sync_api import Page, Route
 
 
-def holding(page: Page, script: str) -> Callable[[], Route]:
-    """A slow line: the script comes when its route, which this gives, is told to go on."""
+def holding(page: Page, path: str) -> Callable[[], Route]:
+    """A slow line: the first answer comes when its route, which this gives, is told to go on."""
     held: list[Route] = []
 
     def hold(route: Route) -> None:
-        held.append(route)
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
 
-    page.route(f"**/{script}", hold)
+    page.route(f"**/{path}", hold)
 
     def arrived() -> Route:
         for _ in range(600):
             if held:
                 return held[0]
             page.wait_for_timeout(100)
-        pytest.fail(f"{script} was not asked for")
+        pytest.fail(f"{path} was not asked for")
 
     return arrived
+
+
+def comes_true(page: Page, expression: str) -> None:
+    """Asked again and again from here: the page's own policy forbids to evaluate text inside of it."""
+    for _ in range(600):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"{expression} did not come true")

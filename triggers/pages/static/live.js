@@ -1,9 +1,10 @@
 // Keeps #live as the server has it. It is fetched again when the stream says that something changed, at most every second,
-// and not while somebody points at a list or types: nothing moves under the pointer.
+// and not while somebody points at a list, types or presses: nothing moves under the pointer, and no press is lost.
 const EVERY = 1000;
 let last = 0;
 let waiting = null;
 let held = false;
+let pressing = false;
 
 export function keepLive() {
   const stream = document.body.dataset.live;
@@ -15,8 +16,22 @@ export function keepLive() {
   source.addEventListener("message", soon);
   source.addEventListener("end", () => { source.close(); soon(); });
   addEventListener("pagehide", () => source.close());
-  document.addEventListener("pointerout", () => { if (held && !inUse()) { held = false; soon(); } });
-  document.addEventListener("focusout", () => setTimeout(() => { if (held && !inUse()) { held = false; soon(); } }));
+  document.addEventListener("pointerout", letGo);
+  document.addEventListener("focusout", () => setTimeout(letGo));
+  addEventListener("pointerdown", ({ button }) => { pressing = button === 0; });
+  addEventListener("keydown", ({ key }) => { if (key === " ") pressing = true; });
+  for (const end of ["pointerup", "pointercancel", "keyup", "blur"]) addEventListener(end, () => { pressing = false; setTimeout(letGo); });
+  document.addEventListener("htmx:beforeSwap", (event) => { // it may have been asked for before
+    if (event.detail.target.id !== "live" || !inUse()) return;
+    event.detail.shouldSwap = false;
+    held = true;
+  });
+}
+
+function letGo() {
+  if (!held || inUse()) return;
+  held = false;
+  soon();
 }
 
 export function soon() {
@@ -30,12 +45,12 @@ export function refresh() {
   if (inUse()) { held = true; return; }
   last = Date.now();
   const here = location.pathname + location.search;
-  htmx.ajax("GET", here, { target: "#live", select: "#live", swap: "morph:outerHTML" })
+  htmx.ajax("GET", here, { source: "#live", target: "#live", select: "#live", swap: "morph:outerHTML" })
     .then(() => document.dispatchEvent(new Event("refreshed")));
 }
 
 function inUse() {
   const points = matchMedia("(hover: hover)").matches && document.querySelector("#live [data-calm]:hover");
   const types = document.activeElement?.closest("#live") && document.activeElement.matches("input, select, textarea");
-  return Boolean(points || types || document.querySelector("dialog[open]"));
+  return Boolean(pressing || points || types || document.querySelector("dialog[open]"));
 }
