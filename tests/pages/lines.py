@@ -5,6 +5,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route
 
+COUNT = """async () => {
+    const pages = document.querySelector('script[src*="pages.js"]').src;
+    window.live = await import(pages.replace("pages.js", "live.js"));
+    window.swaps = 0;
+    document.addEventListener("htmx:afterSwap", ({ target }) => { window.swaps += target.id === "live"; });
+}"""
+
 
 def holding(page: Page, path: str) -> Callable[[], Route]:
     """A slow line: the first answer comes when its route, which this gives, is told to go on."""
@@ -35,3 +42,8 @@ def comes_true(page: Page, expression: str) -> None:
             return
         page.wait_for_timeout(100)
     pytest.fail(f"{expression} did not come true")
+
+
+def count_swaps(page: Page) -> None:
+    """`swaps` is from now on how often the live part was shown anew; `live` is the module that does it."""
+    page.evaluate(COUNT)

@@ -10,7 +10,7 @@ from core.blobs import BlobRef
 from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers
 from tests.pages.catalogued import fill
-from tests.pages.lines import comes_true, holding
+from tests.pages.lines import comes_true, count_swaps, holding
 from tests.pages.sample_jobs import MENDED, Fragile, Reviewed, Survey
 from tests.support import parquet
 from tests.support.waiting import eventually
@@ -105,30 +105,22 @@ def test_a_button_cannot_be_pressed_before_somebody_listens(page: Page) -> None:
     expect(page.get_by_role("button", name="Pick…", include_hidden=True)).to_be_enabled()
 
 
-COUNT = """async () => {
-    const pages = document.querySelector('script[src*="pages.js"]').src;
-    window.live = await import(pages.replace("pages.js", "live.js"));
-    window.times = 0;
-    document.addEventListener("htmx:afterSwap", ({ target }) => { window.times += target.id === "live"; });
-}"""
-
-
 def test_news_that_come_while_an_answer_is_on_its_way_are_shown_too(
     page: Page, house: House
 ) -> None:
     """On a slow line; the timeline that follows every answer does not take their place."""
     job_id = waiting(house, house.submit(Reviewed(name="news")))
     page.goto(f"/jobs/{job_id}")
-    page.evaluate(COUNT)
+    count_swaps(page)
     page.wait_for_timeout(2_000)  # what the stream told at its beginning has been shown
-    before = page.evaluate("times")
+    before = page.evaluate("swaps")
     held = holding(page, f"jobs/{job_id}")
     page.evaluate("live.refresh()")
     first = held()
     page.evaluate("live.refresh()")
     page.wait_for_timeout(500)
     first.continue_()
-    comes_true(page, f"times === {before + 2}")
+    comes_true(page, f"swaps === {before + 2}")
 
 
 @pytest.mark.parametrize("asked", ["during the press", "before the press"])
@@ -138,27 +130,28 @@ def test_a_press_is_not_lost_when_the_page_changes_under_it(
     """A live page changes every second, and a press takes a tenth of one."""
     job_id = waiting(house, house.submit(Reviewed(name=asked)))
     page.goto(f"/jobs/{job_id}")
-    page.evaluate(COUNT)
-    held = holding(page, f"jobs/{job_id}")
+    count_swaps(page)
+    button = page.get_by_role("button", name="Approve")
     if asked == "before the press":
+        held = holding(page, f"jobs/{job_id}")
         page.evaluate("live.refresh()")
-        held()
-    page.get_by_role("button", name="Approve").hover()
-    page.mouse.down()
-    before = page.evaluate("times")
-    if asked == "before the press":
-        held().continue_()
+        answer = held()
+        button.hover()
+        page.mouse.down()
+        answer.continue_()
     else:
+        button.hover()
+        page.mouse.down()
         page.evaluate("live.refresh()")
+    before = page.evaluate("swaps")
     page.wait_for_timeout(1_000)
-    assert page.evaluate("times") == before
-    page.unroute_all()
+    assert page.evaluate("swaps") == before
     page.mouse.up()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Approve")).to_be_visible()
     dialog.get_by_role("button", name="Leave it").click()
     page.mouse.move(0, 0)
-    comes_true(page, "times > 0")  # what was held back comes
+    comes_true(page, f"swaps > {before}")  # what was held back comes
 
 
 @pytest.mark.usefixtures("slow_line")

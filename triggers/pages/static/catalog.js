@@ -35,7 +35,7 @@ async function begin() {
     if (hit?.properties.link.startsWith("/catalog/")) location.assign(hit.properties.link);
   });
   const here = document.getElementById("here");
-  if (here) here.disabled = false;
+  if (here) here.disabled = false; // an item's page has a map, and no box to look in
   here?.addEventListener("click", () => {
     const [[west, south], [east, north]] = map.getBounds().toArray();
     document.getElementById("bbox").value = [Math.max(west, -180), Math.max(south, -90), Math.min(east, 180), Math.min(north, 90)].map((side) => side.toFixed(3)).join(",");

@@ -45,6 +45,7 @@ export function refresh() {
   if (inUse()) { held = true; return; }
   last = Date.now();
   const here = location.pathname + location.search;
+  // It asks for itself (`source`), and not the body for all: of what an element asks while it waits, htmx keeps only the last.
   htmx.ajax("GET", here, { source: "#live", target: "#live", select: "#live", swap: "morph:outerHTML" })
     .then(() => document.dispatchEvent(new Event("refreshed")));
 }

@@ -1,11 +1,14 @@
 // The timeline follows its job. Drag over a band of it to look closer at some time: from then on it stands still.
-// Each part of a page asks for itself (`source`): of what one element asks while it waits, htmx keeps only the last.
 let begun = null;
 
 document.addEventListener("refreshed", () => {
   const times = document.querySelector("#times[hx-get]"), shown = document.querySelector("#times-inner:not([data-whole])");
-  if (times && !shown && !begun) htmx.ajax("GET", times.getAttribute("hx-get"), { source: "#times", target: "#times", select: "#times-inner", swap: "innerHTML" });
+  if (times && !shown && !begun) show(times.getAttribute("hx-get"));
 });
+
+function show(address) {
+  htmx.ajax("GET", address, { source: "#times", target: "#times", select: "#times-inner", swap: "innerHTML" });
+}
 
 function place(event, svg) {
   const box = svg.getBoundingClientRect();
@@ -36,5 +39,5 @@ document.addEventListener("pointerup", (event) => {
   const { timeline, begin, end } = svg.closest("[data-timeline]").dataset;
   const at = (share) => new Date((Number(begin) + share * (end - begin)) * 1000).toISOString();
   const query = new URLSearchParams({ begin: at(Math.min(from, to)), end: at(Math.max(from, to)) });
-  htmx.ajax("GET", `${timeline}?${query}`, { source: "#times", target: "#times", select: "#times-inner", swap: "innerHTML" });
+  show(`${timeline}?${query}`);
 });
