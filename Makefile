@@ -37,8 +37,8 @@ check: setup ## formatting, lint, types, layers
 chaos: setup ## five minutes of crashes and lost messages, then the invariants
 	@$(PYTHON) -m benchmarks.chaos --seconds 300
 
-fuzz: setup ## ask the API whatever comes to mind, 200 times for each operation (EXAMPLES=200)
-	@FUZZ_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) tests/http/test_http_fuzz.py
+fuzz: setup ## ask the API and try every rule with whatever comes to mind, 200 times each (EXAMPLES=200)
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) -m hypothesis tests
 
 bench: setup ## every number of docs/explanation/performance.md, from one run
 	@$(PYTHON) -m benchmarks

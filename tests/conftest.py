@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from core import lookout
+from tests.support import chance
 from tests.support.services import Services, fresh_database
 from triggers.local.postgres import PostgresServer
 
@@ -18,6 +19,7 @@ services_key = pytest.StashKey[Services]()
 def pytest_configure(config: pytest.Config) -> None:
     """The first process makes a place for services; xdist's workers are told where it is."""
     lookout.PATIENCE = 60.0  # what is slow on a busy machine is still what a page shows
+    chance.tame()
     if hasattr(config, "workerinput"):
         config.stash[services_key] = Services(Path(config.workerinput["services"]))
     else:

@@ -1,6 +1,5 @@
 """Whatever the OpenAPI document allows to ask, and much that it does not, is answered as it says, and never with a 500."""
 
-import os
 from collections.abc import Iterator
 
 import psycopg
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.http.fuzzed import Installation, installation, schemathesis
 from tests.http.table import Operation, operations
+from tests.support import chance
 from tests.support.services import fresh_database
 from triggers.local.postgres import PostgresServer
 
@@ -26,9 +26,10 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
-"""For each operation. `make fuzz` asks far more, and other ones each time."""
-FIXED = "FUZZ_EXAMPLES" not in os.environ
+pytestmark = pytest.mark.hypothesis
+
+FEW = 6
+"""Questions to each operation. `make fuzz` asks far more, and other ones each time."""
 UNENDING = "/api/status/stream"
 """It ends when the caller has enough, whatever is asked; the pages' tests read it."""
 ENDLESS = ("/api/jobs/{job_id}/events/stream",)
@@ -40,11 +41,8 @@ CREDENTIALS = {"Authorization", "X-API-Key"}
 """Made up for some cases; ours beside them would be two, and all that is told then is that one is enough."""
 
 rounds = settings(
-    max_examples=EXAMPLES,
-    derandomize=FIXED,
-    database=None,
-    deadline=None,
-    phases=(Phase.generate,) if FIXED else (Phase.generate, Phase.shrink),
+    max_examples=chance.EXAMPLES or FEW,
+    phases=(Phase.generate,) if chance.FIXED else (Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
 

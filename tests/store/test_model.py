@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -286,6 +287,7 @@ def traceless(error: dict[str, str] | None) -> dict[str, str] | None:
     return error and {name: value for name, value in error.items() if name != "trace"}
 
 
+@pytest.mark.hypothesis
 def test_both_stores_agree_through_any_history(store_pool, empty):
     """R01, R02, R12, R15, R25, Fault 45, Fault 46: submit, claim, duplicate, end, crash, cancel, retry, repair."""
 
@@ -301,7 +303,6 @@ def test_both_stores_agree_through_any_history(store_pool, empty):
         settings=settings(
             max_examples=20,
             stateful_step_count=30,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

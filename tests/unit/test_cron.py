@@ -154,7 +154,7 @@ def part(first: int, last: int) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.tuples(part(0, 59), part(0, 5), part(1, 28), part(1, 12), part(0, 6)).map(" ".join),
     st.sampled_from(WHOLE_HOURS),
@@ -169,7 +169,7 @@ def test_another_implementation_finds_the_same_ticks(cron: str, zone: str, after
     assert mine == [tick for tick in theirs if tick <= end]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.tuples(part(0, 59), part(0, 23), part(1, 28), part(1, 12), part(0, 6)).map(" ".join),
     st.sampled_from([*WHOLE_HOURS, "Australia/Lord_Howe"]),

@@ -109,7 +109,7 @@ azimuths = st.floats(0, 360)
 models = st.sampled_from(STANDARD)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(models, speeds, st.floats(0.1, 10), azimuths)
 def test_more_wind_never_slows_a_head(code: int, speed: float, more: float, azimuth: float) -> None:
     calm = behaviour(code, DRY, Wind.out_of(azimuth, speed))
@@ -118,7 +118,7 @@ def test_more_wind_never_slows_a_head(code: int, speed: float, more: float, azim
     assert windy.length_to_width >= calm.length_to_width - 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(models, speeds, azimuths, st.floats(0, 1.5), azimuths)
 def test_turning_everything_turns_the_fire(
     code: int, speed: float, azimuth: float, slope: float, turn: float
@@ -131,7 +131,7 @@ def test_turning_everything_turns_the_fire(
         assert abs(turned) < 0.1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(models, st.floats(0.01, 0.5), st.floats(0.001, 0.2), speeds)
 def test_wetter_dead_fuel_never_burns_faster(
     code: int, wet: float, wetter: float, speed: float
@@ -142,7 +142,7 @@ def test_wetter_dead_fuel_never_burns_faster(
     assert damp.rate <= dry.rate + 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(models, speeds, azimuths, azimuths)
 def test_no_direction_is_faster_than_the_head(
     code: int, speed: float, azimuth: float, towards: float

@@ -93,7 +93,7 @@ def test_probabilities_and_percentiles_are_those_of_the_members() -> None:
     assert np.isnan(told.arrival[90][later < 0.9]).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.permutations(range(6)), st.integers(1, 5))
 def test_members_may_be_added_up_in_any_order_and_in_parts(order: list[int], cut: int) -> None:
     whole = forecast_of([MEMBERS[n] for n in range(6)])

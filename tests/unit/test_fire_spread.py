@@ -213,7 +213,7 @@ def test_what_begins_later_burns_later() -> None:
     assert fire.burnt(HOUR)[:30, :30].sum() > fire.burnt(HOUR)[30:, 30:].sum()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.floats(0, 8), st.floats(0, 360))
 def test_arrival_follows_from_neighbours_in_any_landscape(
     seed: int, speed: float, azimuth: float
@@ -232,7 +232,7 @@ def test_arrival_follows_from_neighbours_in_any_landscape(
     assert (np.isfinite(fire.intensity) == np.isfinite(fire.arrival)).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.integers(0, 3))
 def test_a_turned_landscape_burns_turned(seed: int, quarters: int) -> None:
     rng = np.random.default_rng(seed)

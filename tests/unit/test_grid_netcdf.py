@@ -277,7 +277,7 @@ def test_a_file_cut_short_is_refused(share: float) -> None:
 
 @pytest.mark.parametrize("whole", ["new", "old"])
 @given(st.integers(0, 19_000), st.binary(min_size=1, max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_damaged_file_is_read_or_refused_but_never_breaks_the_reader(
     whole: str, at: int, junk: bytes
 ) -> None:

@@ -1,6 +1,10 @@
 """What a process for heavy tasks may use, and how its end is told."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from triggers.heavy.executor import memory_of
 from triggers.heavy.scratch import Scratch
 
 GIB = 1 << 30
+HELD = 32 << 20
 
 
 @pytest.mark.parametrize(("machine", "slots", "limit"), [(24, 1, 18), (24, 3, 6), (2, 1, 1.5)])
@@ -33,11 +38,42 @@ def test_a_container_with_less_memory_than_its_machine_is_believed(
     assert system.memory_of_machine() == GIB
 
 
-def test_memory_counts_what_cannot_be_dropped_and_descendants() -> None:
-    before = system.memory_of(os.getpid())
-    held = bytearray(os.urandom(1 << 16) * 512)
-    assert system.memory_of(os.getpid()) - before > len(held) * 0.8
-    assert system.memory_of(2**22 + 1) == 0, "a process that is gone holds nothing"
+def test_memory_counts_what_cannot_be_dropped_and_descendants(tmp_path: Path) -> None:
+    """In processes of their own: what this one allocates may come from what other tests have freed."""
+    file = tmp_path / "file"
+    file.write_bytes(bytes(HELD))
+    bare, reader = holder("b''"), holder(f"open({str(file)!r}, 'rb')", mapped=True)
+    one, two = holder(f"bytes(b'x' * {HELD})"), holder(f"bytes(b'x' * {HELD})", children=1)
+    with bare as nothing, reader as droppable, one as single, two as family:
+        least = system.memory_of(nothing)
+        assert system.memory_of(droppable) - least < HELD / 4
+        assert 1 <= (system.memory_of(single) - least) / HELD < 1.25
+        assert 2 <= (system.memory_of(family) - least) / HELD < 2.75
+    assert system.memory_of(single) == 0, "a process that is gone holds nothing"
+
+
+@contextmanager
+def holder(held: str, *, mapped: bool = False, children: int = 0) -> Iterator[int]:
+    """The process that holds this, and maybe has a child that holds as much."""
+    code = f"""
+import mmap, os, sys
+held = {held}
+if {mapped}:
+    held = mmap.mmap(held.fileno(), 0, prot=mmap.PROT_READ)
+    seen = sum(held[at] for at in range(0, len(held), 4096))
+if {children} and not os.fork():
+    held = bytes(b'y' * len(held))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        for _ in range(1 + children):
+            assert process.stdout.readline() == b"ready\n"
+        yield process.pid
+        process.stdin.close()
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def info(found: Grid, *, block: tuple[int, int] = (512, 512), dtype: str = "uint
 
 
 @given(st.integers(1, 40_000), edges, st.integers(0, 4096))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_spans_cover_a_length_with_exact_overlaps_and_no_sliver(length, edge, overlap):
     """R71."""
     assume(overlap < edge)
@@ -55,7 +55,7 @@ def test_spans_cover_a_length_with_exact_overlaps_and_no_sliver(length, edge, ov
 
 
 @given(st.integers(1, 9_000), st.integers(1, 9_000), edges, st.integers(0, 1024))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_tiles_cover_every_cell_and_begin_at_blocks(width, height, size, overlap):
     """R70: edges are multiples of the block, so that no block is read by two tiles without overlap."""
     assume(overlap < size)
@@ -74,7 +74,7 @@ def test_tiles_cover_every_cell_and_begin_at_blocks(width, height, size, overlap
 
 
 @given(st.integers(513, 9_000), st.integers(513, 9_000), edges)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_tile_lies_where_its_cells_lie(width, height, size):
     found = info(grid(width, height))
     for tile in tiling.plan(found, size=size):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.blobs import BlobInfo
@@ -55,7 +55,6 @@ def lazy():
 
 
 @given(st.integers(0, len(DATA) + 10), st.integers(0, 3 * SMALL))
-@settings(deadline=None)
 def test_any_part_across_any_pieces_is_right(lazy, start: int, length: int):
     assert lazy.read(start, length) == DATA[start : start + length]
 
