@@ -65,7 +65,8 @@ class Shipment:
                 self._digest.update(piece)
                 if self._sent.get(number) != crc32(piece):
                     self._send(number, piece)
-                    self._refuse_lost()
+                    if self._has_lost():
+                        break
         self._settle()
 
     def finish(self, target: BlobRef) -> None:
@@ -82,6 +83,8 @@ class Shipment:
         number = 0
         while not self._written.wait(LOOK_EVERY):
             while self._is_whole(number):
+                if self._has_lost():
+                    return
                 with self.file.open("rb") as data:
                     data.seek(number * PIECE)
                     self._send(number, data.read(PIECE))
@@ -101,11 +104,9 @@ class Shipment:
         sent.add_done_callback(lambda _: self._room.release())
         self._waiting.append(sent)
 
-    def _refuse_lost(self) -> None:
-        """One piece that cannot be sent is enough."""
-        for each in self._waiting:
-            if each.done():
-                each.result()
+    def _has_lost(self) -> bool:
+        """One piece that cannot be sent is enough; `complete` tells why."""
+        return any(each.done() and each.exception() for each in self._waiting)
 
     def _settle(self) -> None:
         """Wait for what is under way; an error in sending is raised here."""

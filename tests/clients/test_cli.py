@@ -168,8 +168,7 @@ def test_health_tells_each_component(cli: Cli) -> None:
 
 
 def test_the_doctor_finds_a_well_system_well(cli: Cli) -> None:
-    done = cli("doctor")
-    assert done.code == 0, done.out
+    eventually(lambda: cli("doctor").code == 0)  # a component is asked only so long
     found = {each["what"]: each for each in cli("doctor", "--json").lines}
     assert {"address", "server", "server's clock", "versions", "workers", "disk"} <= set(found)
 
@@ -193,7 +192,8 @@ def test_the_doctor_looks_behind_the_server(
         return {each["what"]: (each["state"], each["told"]) for each in lines[10:]}
 
     well = findings(database_url=database, storage=azurite)
-    assert well["database"][0] == well["storage"][0] == well["database's clock"][0] == "ok"
+    assert well["database"][0] == well["storage"][0] == "ok"
+    assert well["database's clock"][0] in {"ok", "warn"}, "both are read, one after the other"
     nowhere = f"postgresql://postgres@127.0.0.1:{ports.free()}/none"
     broken = findings(database_url=nowhere, storage="nonsense", scratch="/nowhere/at/all")
     assert [broken[each][0] for each in ("database", "storage", "disk")] == ["fail"] * 3

@@ -20,6 +20,7 @@ from coremachine_client import (
 )
 from tests.http.house import House, serving
 from tests.http.sample_jobs import Failing, Relay, Squares
+from tests.support.waiting import eventually
 
 
 def fresh() -> str:
@@ -105,8 +106,7 @@ def test_job_types_tell_their_parameters(client: Client) -> None:
 
 
 def test_the_installation_is_well(client: Client) -> None:
-    health = client.health()
-    assert health.components["database"].status == "healthy"
+    eventually(lambda: client.health().components["database"].status == "healthy")
     assert client.deep_status().queue["workers_online"] == 1
 
 

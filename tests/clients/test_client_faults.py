@@ -219,8 +219,8 @@ def test_a_server_that_dies_interrupts_neither_a_stream_nor_who_waits(house: Hou
             process.kill()
             house.work()
             process.start()
-            listener.join(60)
-            waiter.join(60)
+            listener.join(240)
+            waiter.join(240)
         finally:
             process.kill()
     assert ended == ["completed"]

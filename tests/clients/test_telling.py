@@ -46,7 +46,7 @@ def target() -> Iterator[Target]:
 def deliver(house: House) -> None:
     """As a worker does."""
     room = PostgresMailroom(house.database)
-    courier = Courier(room, GuardedCaller(RULES, seconds=5), "https://example.org")
+    courier = Courier(room, GuardedCaller(RULES, seconds=60), "https://example.org")
     while parcels := room.claim(10, 10, 60):
         for parcel in parcels:
             courier.deliver(parcel)

@@ -15,10 +15,10 @@ from tests.support.devhost import (
     Host,
     command,
     eventually,
-    free_port,
     running,
     tiny_app,
 )
+from triggers.local import ports
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_sigterm_finishes_what_runs_and_leaves_the_rest(host: Host) -> None:
 
 def run(app: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(app, free_port()),
+        command(app, ports.free()),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -152,7 +152,7 @@ def test_a_route_the_azure_host_refuses_is_not_served(
     change(app, '@app.route("hello/{name}"', f'@app.route("{route}"')
     log = tmp_path / "host.log"
     with log.open("wb") as stderr:
-        process = subprocess.Popen(command(app, free_port()), cwd=ROOT, stderr=stderr)
+        process = subprocess.Popen(command(app, ports.free()), cwd=ROOT, stderr=stderr)
     eventually(lambda: "serving" in log.read_text() or process.poll() is not None)
     process.terminate()
     assert process.wait(PATIENCE) == 0

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.devhost import free_port
 from tests.support.waiting import eventually
+from triggers.local import ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +35,7 @@ def keys(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def worker(dsn: str, azurite: str, *arguments: str, **more: str) -> Iterator[str]:
-    port = free_port()
+    port = ports.free()
     command = [sys.executable, "-m", "triggers.worker", "--port", str(port), "--queues", ""]
     process = subprocess.Popen(
         [*command, *arguments], env=environment(dsn, azurite, **more), cwd=ROOT
@@ -104,7 +104,7 @@ def test_what_cannot_be_done_is_told_in_a_line(database: str, arguments: tuple[s
 def test_a_worker_does_not_listen_to_the_network_without_identity(
     database: str, azurite: str
 ) -> None:
-    command = [sys.executable, "-m", "triggers.worker", "--port", str(free_port())]
+    command = [sys.executable, "-m", "triggers.worker", "--port", str(ports.free())]
     done = subprocess.run(
         [*command, "--host", "0.0.0.0", "--queues", ""],  # noqa: S104 - what is refused
         env=environment(database, azurite),

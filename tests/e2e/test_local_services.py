@@ -191,8 +191,11 @@ def test_a_program_that_ignores_the_request_to_end_is_ended_with_its_children(fo
 
 def gone(pid):
     """Ended, though its parent may not have asked about it yet."""
-    stat_file = Path(f"/proc/{pid}/stat")
-    return not stat_file.exists() or stat_file.read_text().rpartition(")")[2].split()[0] == "Z"
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return told.rpartition(")")[2].split()[0] == "Z"
 
 
 def test_a_foreign_process_that_got_the_pid_of_an_ended_one_is_left_alone(folder):
@@ -262,7 +265,7 @@ def test_up_shows_a_job_working_and_down_stops_everything(folder):
         first = local("--folder", folder, "up", "--port", port)
         assert first.returncode == 0, first.stdout + first.stderr
         assert "kigali-hills_analysis.tif" in first.stdout
-        assert ports.status_of(port, "/api/livez") == 200
+        eventually(lambda: ports.status_of(port, "/api/livez") == 200)
 
         second = local("--folder", folder, "up", "--port", port)
         assert second.returncode == 0, second.stdout + second.stderr

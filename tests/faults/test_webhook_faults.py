@@ -13,8 +13,9 @@ from infrastructure.mailroom import PostgresMailroom
 from tests.faults.conftest import Harbour
 from tests.support.fault_jobs.relay import Relay
 from tests.support.fleet import Fleet
-from tests.support.target import Reply, Target, free_port, serving
+from tests.support.target import Reply, Target, serving
 from tests.support.waiting import eventually
+from triggers.local import ports
 
 ALLOWED = {"CM_URL_PLAIN_HTTP": "true", "CM_URL_NETWORKS": "127.0.0.1/32"}
 
@@ -90,7 +91,7 @@ def test_targets_that_are_down_or_hang_hold_up_no_job(fleet: Fleet) -> None:
     with serving() as hanging:
         hanging.reply = Reply(head_drips=True, drip=0.5)
         hook(fleet, hanging.url())
-        hook(fleet, f"http://127.0.0.1:{free_port()}/")
+        hook(fleet, f"http://127.0.0.1:{ports.free()}/")
         hook(fleet, "http://127.0.0.1.invalid/")
         fleet.start()
         ended = fleet.ended(fleet.submit(Relay()))

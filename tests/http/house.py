@@ -47,6 +47,7 @@ from infrastructure.templates import PostgresTemplateBook
 from tests.http.sample_jobs import JOBS
 from tests.support.waiting import eventually
 from triggers.http.app import WebApp, create_app
+from triggers.http.door.crowd import CrowdLimits
 from triggers.http.services import Probe, Services
 
 
@@ -99,6 +100,8 @@ class House:
                 "audit": PostgresAudit(self.database),
                 "webhooks": self.desk,
                 "housekeeper": self.housekeeper,
+                "health_deadline": 60.0,  # a busy machine is not a sick one
+                "crowd": CrowdLimits(patience=120),
                 **more,
             },
         )
@@ -140,8 +143,9 @@ def house_of(dsn: str, registry: Registry | None = None) -> Iterator[House]:
 def serving(app: WebApp) -> Iterator[str]:
     """The app under uvicorn in a thread; its address."""
     config = uvicorn.Config(
-        app, port=0, log_config=None, ws="none", timeout_graceful_shutdown=1, access_log=False
-    )
+        app, port=0, log_config=None, ws="none", timeout_graceful_shutdown=1, access_log=False,
+        timeout_keep_alive=600,  # longer than a client keeps one: else it may write to one that is closing
+    )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -108,4 +108,4 @@ def test_uploads_are_counted_elsewhere(house: House, path: str) -> None:
         slow.inside.acquire(timeout=120)
         assert client.get(path).status_code != 429
         slow.free.set()
-        asked.result(20)
+        asked.result(120)

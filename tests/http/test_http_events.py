@@ -91,7 +91,7 @@ def test_a_listener_hears_a_job_from_its_submission_to_its_end(
         known = len(heard)
         house.runner.run(claims)
         eventually(lambda known=known: len(heard) > known)
-    listener.join(20)
+    listener.join(120)
     assert not listener.is_alive()
     assert numbers(heard) == list(range(1, max(numbers(heard)) + 1))
     progress = [m.data["progress"] for m in heard if m.event == "progress"]
@@ -148,7 +148,7 @@ def test_a_listener_survives_a_database_that_is_away_for_a_moment(
             cut_connections(house)
             house.work(turns=1)
         house.work()
-        listener.join(20)
+        listener.join(120)
     assert not listener.is_alive()
     assert numbers(heard) == list(range(1, house.insights.job(job_id).last_event + 1))
 

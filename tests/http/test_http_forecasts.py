@@ -64,10 +64,11 @@ def test_equal_orders_are_one_forecast_also_without_api(client: httpx.Client) ->
 
 def test_an_order_that_failed_begins_again(house: House, client: httpx.Client) -> None:
     """R151"""
-    first = client.post("/api/forecast/jit", json={"bbox": BOX}).json()["job_id"]
+    order = {"bbox": BOX, "forecast_reference_time": "2026-11-25T12:10:00Z"}
+    first = client.post("/api/forecast/jit", json=order).json()["job_id"]
     house.work()
     assert client.get(f"/api/forecast/jit/{first}").json()["status"] == "failed"
-    again = client.post("/api/forecast/jit", json={"bbox": BOX}).json()
+    again = client.post("/api/forecast/jit", json=order).json()
     assert (again["job_id"], again["status"]) == (first, "pending")
 
 

@@ -80,18 +80,18 @@ def test_components_are_asked_at_once_and_a_hanging_one_is_not_waited_for(house:
 
     def hang() -> str:
         asked.append("hanging")
-        release.wait(120)
+        release.wait(300)
         return "at last"
 
     def broken() -> str:
         raise KeyError("postgres://secret@host")
 
-    app = house.app(checks={"a": hang, "b": hang, "broken": broken}, health_deadline=2.0)
+    app = house.app(checks={"a": hang, "b": hang, "broken": broken}, health_deadline=10.0)
     with serving(app) as url:
         began = time.monotonic()
-        answer = httpx.get(f"{url}/api/health", timeout=60)
-        httpx.get(f"{url}/api/health", timeout=60)
-        assert time.monotonic() - began < 20
+        answer = httpx.get(f"{url}/api/health", timeout=200)
+        httpx.get(f"{url}/api/health", timeout=200)
+        assert time.monotonic() - began < 100
         release.set()
     assert answer.json()["status"] == "degraded"
     assert "no answer" in answer.json()["components"]["a"]["detail"]

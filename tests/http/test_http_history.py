@@ -71,7 +71,6 @@ def test_bytes_count_in_the_hour_in_which_they_moved(house: House, client: httpx
     source = BlobRef("bronze/rivers/nile.bin")
     house.blobs.write(source, b"x" * 1_000)
     house.finish(Copying(source=source))
-    traffic.flush()
     house.finish(Copying(source=source, fails=True))
     traffic.flush()
     with house.database.transaction() as conn:

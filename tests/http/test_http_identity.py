@@ -272,17 +272,17 @@ def test_without_the_database_a_key_is_not_called_wrong(office: Office, monkeypa
 
 
 def test_a_caller_who_asks_too_often_is_told_to_wait(office: Office) -> None:
-    client = office.client(rates=replace(PLENTY, caller=0.5, caller_burst=3))
+    client = office.client(rates=replace(PLENTY, caller=0.01, caller_burst=3))
     key, other = office.key(Role.READER), office.key(Role.READER)
     found = [client.get("/api/whoami", headers=with_key(key)) for _ in range(5)]
     assert [answer.status_code for answer in found] == [200, 200, 200, 429, 429]
     refused(found[-1], 429, "rate_limited")
-    assert 1 <= int(found[-1].headers["retry-after"]) <= 2
+    assert 1 <= int(found[-1].headers["retry-after"]) <= 100
     assert client.get("/api/whoami", headers=with_key(other)).status_code == 200
 
 
 def test_an_address_without_a_credential_is_limited(office: Office) -> None:
-    client = office.client(rates=replace(PLENTY, address=0.5, address_burst=3))
+    client = office.client(rates=replace(PLENTY, address=0.01, address_burst=3))
     found = [client.get(path).status_code for path in ("/api/livez", "/api/jobs") * 3]
     assert found == [200, 401, 200, 429, 429, 429]
     assert client.get("/api/whoami", headers=with_key(office.key())).status_code == 200
@@ -478,7 +478,7 @@ def test_an_installation_of_which_nobody_has_said_who_may_call_answers_nobody(
 
 
 def test_an_installation_that_is_open_to_everybody_says_so(office: Office) -> None:
-    client = office.client(Mode.OPEN, replace(PLENTY, caller=0.5, caller_burst=3))
+    client = office.client(Mode.OPEN, replace(PLENTY, caller=0.01, caller_burst=3))
     found = [client.get("/api/whoami", headers={"Host": "any.where"}) for _ in range(4)]
     assert found[0].json()["identity"] == "open"
     assert [answer.status_code for answer in found] == [200, 200, 200, 429]

@@ -49,6 +49,7 @@ def test_metrics_tell_what_this_process_did_and_what_there_is_to_do(
     house.work()
     house.finish(Failing())
     house.submit(Squares(n=3))
+    eventually(lambda: samples(client)["coremachine_database_up",])  # it is asked only so long
     found = samples(client)
     assert found["coremachine_jobs_submitted_total", "squares"] == 2
     assert found["coremachine_jobs_ended_total", "squares", "completed"] == 1
@@ -96,13 +97,14 @@ def test_a_database_that_hangs_delays_a_scrape_only_so_long() -> None:
     class Hanging(Fixed):
         def load(self):
             asked.append(1)
-            go.wait(30)
+            go.wait(300)
             return super().load()
 
     collector = LoadCollector(Hanging(), deadline=0.05)
     for _ in range(3):
         (up,) = collector.collect()
         assert up.samples[0].value == 0
+    eventually(lambda: asked)
     assert len(asked) == 1
     go.set()
 

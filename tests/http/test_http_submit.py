@@ -1,7 +1,6 @@
 """Submitting jobs over HTTP."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from tests.http.house import House
 from tests.http.sample_jobs import Choosy, Failing, Squares
 from tests.support.waiting import eventually
+from triggers.local import ports
 
 MEBIBYTE = 1024 * 1024
 
@@ -224,7 +224,7 @@ def test_a_reply_that_was_lost_is_made_good_by_asking_again(database: str) -> No
 @contextmanager
 def process_on(dsn: str, *crash: str) -> Iterator[str]:
     """The web app in a process of its own."""
-    port = free_port()
+    port = ports.free()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "tests.http.serve", dsn, str(port), *crash]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
@@ -240,9 +240,3 @@ def is_alive(url: str) -> bool:
         return httpx.get(f"{url}/api/livez", timeout=60).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

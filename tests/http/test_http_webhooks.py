@@ -40,7 +40,7 @@ class Side:
         self.house = house
         self.client = client
         self.room = PostgresMailroom(house.database)
-        self.courier = Courier(self.room, GuardedCaller(rules, seconds=5), "https://example.org")
+        self.courier = Courier(self.room, GuardedCaller(rules, seconds=60), "https://example.org")
 
     def create(self, url: str = PUBLIC, **order: object) -> dict:
         answer = self.client.post("/api/webhooks", json={"url": url, **order})

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from triggers.local import ports
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests/support/function_apps/tiny"
@@ -64,12 +65,6 @@ def tiny_app(directory: Path) -> Path:
     return app
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def command(app: Path, port: int, bus: str = "memory_bus") -> list[str]:
     opener = f"tests.support.{bus}:open_bus"
     options = ["--app", str(app), "--port", str(port), "--bus", opener]
@@ -79,7 +74,7 @@ def command(app: Path, port: int, bus: str = "memory_bus") -> list[str]:
 @contextmanager
 def running(app: Path, directory: Path, bus: str = "memory_bus", **settings: str) -> Iterator[Host]:
     """The host, ready to answer; killed at the end if it still runs."""
-    port = free_port()
+    port = ports.free()
     environment = os.environ | {"TINY_RELEASE": str(directory / "release")} | settings
     with (directory / "host.log").open("wb") as log:
         process = subprocess.Popen(command(app, port, bus), cwd=ROOT, env=environment, stderr=log)

@@ -36,7 +36,7 @@ def find(path: str) -> Bytes | bytes | None:
 
 @contextmanager
 def running() -> Iterator[Earth]:
-    reader = Fetcher(LOOPBACK, quiet=10)
+    reader = Fetcher(LOOPBACK, quiet=120, seconds=300)
     with standing(find) as stand:
         try:
             yield Earth(stand, reader)

@@ -111,7 +111,7 @@ def issuing() -> Iterator[Issuer]:
         def do_GET(self) -> None:
             issuer.asked.append(self.path)
             if issuer.hold is not None:
-                issuer.hold.wait(30)
+                issuer.hold.wait(300)
             found = None if issuer.is_away else issuer.answer(self.path)
             body = json.dumps(found).encode()
             self.send_response(503 if issuer.is_away else 200 if found else 404)

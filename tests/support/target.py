@@ -2,7 +2,6 @@
 
 import datetime
 import ipaddress
-import socket
 import ssl
 import tempfile
 import threading
@@ -75,7 +74,7 @@ def _handler(target: Target) -> type[BaseHTTPRequestHandler]:
             target.asked.append(asked)
             reply = target.reply(asked) if callable(target.reply) else target.reply
             if reply.hold is not None:
-                reply.hold.wait(30)
+                reply.hold.wait(300)
             try:
                 self._say(reply)
             except OSError:
@@ -132,13 +131,6 @@ def serving(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Itera
         server.shutdown()
         server.server_close()
         thread.join(120)
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass(frozen=True)

@@ -402,15 +402,18 @@ def test_odd_names_are_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "told"),
-    [(lambda: os._exit(1), "it crashes HDF5"), (lambda: time.sleep(60), "come to its end")],
+    ("ends", "told", "patience"),
+    [
+        (lambda: os._exit(1), "it crashes HDF5", 60.0),
+        (lambda: time.sleep(600), "come to its end", 0.5),
+    ],
 )
 def test_a_file_that_takes_its_reader_down_is_refused(
-    ends: Callable[[], None], told: str, monkeypatch: pytest.MonkeyPatch
+    ends: Callable[[], None], told: str, patience: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HDF5 frees memory twice over some files: the process is lost, the worker goes on."""
     monkeypatch.setattr(apart, "PROCESSES", multiprocessing.get_context("fork"))
-    monkeypatch.setattr(apart, "PATIENCE", 0.5)
+    monkeypatch.setattr(apart, "PATIENCE", patience)
     monkeypatch.setattr(apart, "_look", lambda line, info, only: ends())
     with pytest.raises(BadInput, match=told):
         look(WHOLE["new"])

@@ -47,8 +47,8 @@ def test_memory_counts_what_cannot_be_dropped_and_descendants(tmp_path: Path) ->
     with bare as nothing, reader as droppable, one as single, two as family:
         least = system.memory_of(nothing)
         assert system.memory_of(droppable) - least < HELD / 4
-        assert 1 <= (system.memory_of(single) - least) / HELD < 1.25
-        assert 2 <= (system.memory_of(family) - least) / HELD < 2.75
+        assert 0.98 < (system.memory_of(single) - least) / HELD < 1.25
+        assert 1.98 < (system.memory_of(family) - least) / HELD < 2.75
     assert system.memory_of(single) == 0, "a process that is gone holds nothing"
 
 

@@ -4,7 +4,6 @@ import importlib
 import sys
 import threading
 from contextlib import AbstractContextManager, nullcontext
-from types import ModuleType
 
 import pytest
 
@@ -40,6 +39,10 @@ def knot(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+def has_begun() -> bool:
+    return hasattr(sys.modules.get("knot"), "begun")
+
+
 def import_from_two_threads(guard: AbstractContextManager[object]) -> list[str]:
     """The package by one thread, and once that has begun a module of it by another: what they failed with."""
     failed: list[str] = []
@@ -53,8 +56,8 @@ def import_from_two_threads(guard: AbstractContextManager[object]) -> list[str]:
 
     first = threading.Thread(target=imports, args=["knot"])
     first.start()
-    while not hasattr(sys.modules.get("knot", ModuleType("")), "begun"):
-        assert first.is_alive()
+    while not has_begun():
+        assert first.is_alive() or has_begun()
     second = threading.Thread(target=imports, args=["knot.inner"])
     second.start()
     for thread in (first, second):
@@ -66,8 +69,12 @@ def import_from_two_threads(guard: AbstractContextManager[object]) -> list[str]:
 def test_two_threads_that_import_a_package_at_once_may_break_it(knot):
     """Why there is a lock: Python ends the deadlock by handing out a module that is half made."""
     knot(meeting=60)
-    failed = import_from_two_threads(nullcontext())
-    assert any("partially initialized module" in each for each in failed), failed
+    for _ in range(50):  # whether the deadlock is found by the thread that minds, is chance
+        if any("partially initialized module" in e for e in import_from_two_threads(nullcontext())):
+            return
+        for name in ("knot.inner", "knot"):
+            sys.modules.pop(name, None)
+    pytest.fail("Python no longer breaks it")
 
 
 def test_under_the_lock_the_second_waits_for_the_first(knot):

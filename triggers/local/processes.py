@@ -69,7 +69,7 @@ class Background:
         self._pid_file.unlink(missing_ok=True)
         return handle is not None
 
-    def wait_until(self, ready: Callable[[], bool], timeout: float = 60) -> None:
+    def wait_until(self, ready: Callable[[], bool], timeout: float = 120) -> None:
         """Return once `ready()`; raise with the end of the log if the program ends or the time is over."""
         deadline = time.monotonic() + timeout
         while not ready():

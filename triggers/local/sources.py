@@ -16,12 +16,15 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 LOOPBACK = "127.0.0.1"
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 PIECE = 256 << 10
+PATIENCE = 120.0
+"""Seconds that a busy machine may take to start it, or to end it."""
 
 
 class Bytes(Protocol):
@@ -228,22 +231,25 @@ def standing(find: Find, *, latency: float = 0.0, speed: float = 0.0) -> Generat
 
     thread = threading.Thread(target=run, name="sources", daemon=True)
     thread.start()
-    ready.wait(10)
+    if not ready.wait(PATIENCE):
+        raise TimeoutError("the made-up earth does not answer")
     try:
         yield stand
     finally:
         loop.call_soon_threadsafe(task.cancel)
-        thread.join(10)
+        thread.join(PATIENCE)
 
 
-def earth(real: Path | None = None) -> Find:
+def earth(
+    real: Path | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Find:
     """Everything that is made up: forecasts, and the terrain, land cover and fires of any place."""
     from services.fire import sample as fires  # noqa: PLC0415 - slow to import
     from services.landcover import sample as landcover  # noqa: PLC0415
     from services.terrain import sample as terrain  # noqa: PLC0415
     from services.weather.sample.archive import Archive  # noqa: PLC0415
 
-    finds: list[Find] = [Archive(real=real).find, terrain.find, landcover.find, fires.find]
+    finds: list[Find] = [Archive(now, real).find, terrain.find, landcover.find, fires.find]
     return lambda path: next((found for find in finds if (found := find(path))), None)
 
 
