@@ -25,6 +25,7 @@ def barriers(
     found: dict[str, object] = {}
     with browser.new_context(base_url=url, viewport=size, color_scheme=scheme) as context:
         page = context.new_page()
+        page.set_default_timeout(120_000)
         for address in addresses:
             page.goto(address, wait_until="load")
             page.wait_for_selector(until, timeout=60_000)

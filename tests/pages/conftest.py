@@ -60,7 +60,8 @@ def working(house: House) -> Iterator[None]:
 
     def work() -> None:
         while not stop.wait(0.02):
-            house.work()
+            while not stop.is_set() and (claims := house.claim()):
+                house.runner.run(claims, patience=60)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -68,7 +69,8 @@ def working(house: House) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(300)
+        assert not thread.is_alive(), "a task still runs, and its house goes down"
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +133,10 @@ def browser() -> Iterator[Browser]:
 def is_wrong(said: ConsoleMessage) -> bool:
     """An answer that says no is an answer; what came of it is the page's to show.
 
-    A question that a newer one replaced is given up, and htmx tells of that as of an error.
+    A question that a newer one replaced, or that took too long and is asked again, is an error to htmx alone.
     """
     is_answer = "409 (Conflict)" in said.text or "/point/" in said.location.get("url", "")
-    is_given_up = said.text.startswith(("htmx:sendAbort,", "htmx:afterRequest,"))
+    is_given_up = said.text.startswith(("htmx:sendAbort,", "htmx:timeout,", "htmx:afterRequest,"))
     return said.type == "error" and not is_answer and not is_given_up
 
 

@@ -4,30 +4,19 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from core.blobs import BlobRef
 from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers
 from tests.pages.catalogued import fill
-from tests.pages.lines import comes_true, count_swaps, holding
 from tests.pages.sample_jobs import MENDED, Fragile, Reviewed, Survey
+from tests.pages.watching import ended, waiting
 from tests.support import parquet
-from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(
     not AXE.exists(), reason="run make setup to install the pages' packages"
 )
-
-
-def ended(house: House, job_id: str) -> str:
-    eventually(lambda: house.insights.job(job_id).status.is_final, 60)
-    return job_id
-
-
-def waiting(house: House, job_id: str) -> str:
-    eventually(lambda: any(gate.job_id == job_id for gate in house.insights.gates()), 60)
-    return job_id
 
 
 def test_an_analyst_submits_a_job_and_watches_it_finish(page: Page, house: House) -> None:
@@ -88,132 +77,10 @@ def test_a_blob_is_dropped_and_taken(page: Page, house: House, tmp_path: Path) -
     expect(page.locator("#checked")).to_contain_text("Not yet")
     page.get_by_role("button", name="Pick…").click()
     page.wait_for_selector("#picker-body:not(.htmx-settling) > form:not(.htmx-added)")
-    page.locator("#picker").get_by_label("Container").select_option("bronze-uploads")
+    expect(page.locator("#picker").get_by_label("Container")).to_have_value("bronze-uploads")
     page.get_by_role("button", name="dem<b>.tif").click()
     page.get_by_label("area").fill("dropped")
     expect(page.locator("#checked")).to_contain_text("5 B to read")
-
-
-def test_a_button_cannot_be_pressed_before_somebody_listens(page: Page) -> None:
-    """On a slow line the page is there before its scripts are."""
-    page.route("**/form.js", lambda it: it.fulfill(body="", content_type="text/javascript"))
-    page.goto("/submit/survey")
-    page.get_by_text("more, which may be left as they are").click()
-    expect(page.get_by_role("button", name="Pick…")).to_be_disabled()
-    page.unroute("**/form.js")
-    page.reload()
-    expect(page.get_by_role("button", name="Pick…", include_hidden=True)).to_be_enabled()
-
-
-def test_news_that_come_while_an_answer_is_on_its_way_are_shown_too(
-    page: Page, house: House
-) -> None:
-    """On a slow line; the timeline that follows every answer does not take their place."""
-    job_id = waiting(house, house.submit(Reviewed(name="news")))
-    page.goto(f"/jobs/{job_id}")
-    count_swaps(page)
-    page.wait_for_timeout(2_000)  # what the stream told at its beginning has been shown
-    before = page.evaluate("swaps")
-    held = holding(page, f"jobs/{job_id}")
-    page.evaluate("live.refresh()")
-    first = held()
-    page.evaluate("live.refresh()")
-    page.wait_for_timeout(500)
-    first.continue_()
-    comes_true(page, f"swaps === {before + 2}")
-
-
-@pytest.mark.parametrize("asked", ["during the press", "before the press"])
-def test_a_press_is_not_lost_when_the_page_changes_under_it(
-    page: Page, house: House, asked: str
-) -> None:
-    """A live page changes every second, and a press takes a tenth of one."""
-    job_id = waiting(house, house.submit(Reviewed(name=asked)))
-    page.goto(f"/jobs/{job_id}")
-    count_swaps(page)
-    button = page.get_by_role("button", name="Approve")
-    if asked == "before the press":
-        held = holding(page, f"jobs/{job_id}")
-        page.evaluate("live.refresh()")
-        answer = held()
-        button.hover()
-        page.mouse.down()
-        answer.continue_()
-    else:
-        button.hover()
-        page.mouse.down()
-        page.evaluate("live.refresh()")
-    before = page.evaluate("swaps")
-    page.wait_for_timeout(1_000)
-    assert page.evaluate("swaps") == before
-    page.mouse.up()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("button", name="Approve")).to_be_visible()
-    dialog.get_by_role("button", name="Leave it").click()
-    page.mouse.move(0, 0)
-    comes_true(page, f"swaps > {before}")  # what was held back comes
-
-
-@pytest.mark.usefixtures("slow_line")
-def test_on_a_slow_line_the_last_that_was_entered_is_checked(page: Page) -> None:
-    page.goto("/submit/survey")
-    for area in ("", "the lake", "", "the shore"):
-        page.get_by_label("area").fill(area)
-        page.wait_for_timeout(500)  # by now it is checked, and the answer is on its way
-    expect(page.locator("#checked")).to_contain_text("the shore")
-    expect(page.locator("#checked")).to_contain_text("Ready")
-
-
-def test_a_button_pressed_before_somebody_listens_acts_then(page: Page, house: House) -> None:
-    job_id = waiting(house, house.submit(Reviewed(name="Early")))
-    held = holding(page, "pages.js")
-    page.goto(f"/jobs/{job_id}", wait_until="commit")
-    page.get_by_role("button", name="Approve").click()
-    held().continue_()
-    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
-    expect(page.locator(".head .status")).to_have_text("completed")
-
-
-def test_a_filter_set_before_somebody_listens_is_followed(page: Page) -> None:
-    held = holding(page, "pages.js")
-    page.goto("/jobs", wait_until="commit")
-    page.get_by_label("Status").select_option("failed")
-    held().continue_()
-    expect(page).to_have_url(re.compile("status=failed"))
-
-
-@pytest.mark.parametrize(
-    ("page_of", "chooser", "script", "said"),
-    [
-        ("/storage?container=bronze-early", "#send-files", "send.js", "#sending"),
-        ("/submit/survey", "#drop-file", "form.js", "#drop-said"),
-    ],
-    ids=["storage", "form"],
-)
-def test_a_file_chosen_before_somebody_listens_is_sent(
-    page: Page, page_of: str, chooser: str, script: str, said: str
-) -> None:
-    """On a slow line a person has chosen before the page's script is there."""
-    held = holding(page, script)
-    page.goto(page_of, wait_until="commit")
-    early = FilePayload(name=f"early{script}.csv", mimeType="text/csv", buffer=b"a,b\n1,2\n")
-    page.locator(chooser).set_input_files(early)
-    assert page.locator(said).inner_text() == ""
-    held().continue_()
-    expect(page.locator(said)).to_contain_text(f"early{script}.csv is there.")
-
-
-def test_a_file_dropped_beside_its_place_does_not_open(page: Page) -> None:
-    page.goto("/storage?container=bronze-beside")
-    answers = page.evaluate(
-        """() => ["Files", "text/plain"].map((kind) => {
-            const carried = new DataTransfer();
-            if (kind === "Files") carried.items.add(new File(["a"], "a.csv")); else carried.setData(kind, "a");
-            const drop = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: carried });
-            return !document.querySelector("h1").dispatchEvent(drop);
-        })"""
-    )
-    assert answers == [True, False], "a file is kept from opening, text goes where it is dropped"
 
 
 def test_files_are_sent_into_a_folder_and_looked_at(

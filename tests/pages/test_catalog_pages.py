@@ -193,6 +193,22 @@ def test_what_is_chosen_before_the_map_is_there_is_drawn_and_remembered(page: Pa
 
 
 @in_browser
+def test_of_two_pictures_the_one_that_was_asked_for_last_is_shown(page: Page) -> None:
+    held = holding(page, "statistics*")  # a range for the band has to be found
+    page.goto(HILLS)
+    page.wait_for_selector("#viewer[data-ready]")
+    answer = held()
+    page.locator('[name="bidx"]').select_option("2")
+    page.locator("#plain").click()
+    asked: list[str] = []
+    page.on("request", lambda it: asked.append(it.url))
+    answer.continue_()
+    expect(page.locator("#histogram rect")).to_have_count(40)
+    page.wait_for_timeout(1_000)
+    assert not [each for each in asked if "/tiles/Web" in each and "bidx=2" in each]
+
+
+@in_browser
 def test_a_click_on_the_map_reads_the_value(page: Page) -> None:
     page.goto(HILLS)
     page.wait_for_selector("#viewer[data-ready]")

@@ -1,6 +1,5 @@
 """The main journeys, on real data, at desktop and phone width, in light and dark; and hostile names on the way."""
 
-import base64
 import json
 import re
 from pathlib import Path
@@ -13,17 +12,12 @@ from jobs.process_raster import ProcessRaster
 from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers_on
 from tests.pages.sample_jobs import MENDED, Fragile, Reviewed
+from tests.support.browser import drop
 from tests.support.rasters import hills, tiff
 from tests.support.waiting import eventually
 
 NUMBER = re.compile(r"^-?[\d.,]+$")
 HOSTILE = "<img src=x onerror='window.hit=1'>"
-DROP = """([name, text]) => {
-    const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
-    const data = new DataTransfer();
-    data.items.add(new File([bytes], name, { type: "image/tiff" }));
-    return data;
-}"""
 pytestmark = pytest.mark.skipif(
     not AXE.exists(), reason="run make setup to install the pages' packages"
 )
@@ -39,17 +33,10 @@ def more(pictured: dict[str, object]) -> dict[str, object]:
     return pictured
 
 
-def drop(page: Page, name: str, data: bytes) -> None:
-    """As if somebody had dragged a file there from a folder of theirs."""
-    carried = page.evaluate_handle(DROP, [name, base64.b64encode(data).decode()])
-    for event in ("dragenter", "dragover", "drop"):
-        page.dispatch_event("#send", event, {"dataTransfer": carried})
-
-
 def process(page: Page, container: str, name: str, data: bytes, band: str = HOSTILE) -> None:
     """From a file of somebody's own to the values of a place."""
     page.goto(f"/storage?container=bronze-{container}")
-    drop(page, name, data)
+    drop(page, "#send", name, data)
     expect(page.locator("#sending")).to_contain_text(f"bronze/{container}/{name} is there.")
     expect(page.locator(".blobs")).to_contain_text(name)
     page.get_by_role("link", name="Submit", exact=True).click()

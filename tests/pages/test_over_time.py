@@ -15,6 +15,7 @@ from core.errors import ServiceUnavailable
 from services.grids.store import BlobStore
 from tests.http.house import House
 from tests.pages.axe import AXE, LOOKS, barriers
+from tests.pages.lines import holding
 from tests.pages.test_pages import HOSTILE, only_ours
 from tests.pages.weathered import FRONT, HOURS, PLACE, fill
 
@@ -243,6 +244,19 @@ def test_a_click_shows_the_line_and_a_link_shows_it_again(
     expect(page.locator("#series tbody")).to_have_text(before, use_inner_text=True)
     page.locator('#look-form [name="asset"]').select_option("t2m")
     expect(page.locator("#series figcaption")).to_contain_text("Temperature")
+
+
+@in_browser
+def test_a_variable_chosen_before_the_map_is_there_is_kept(
+    page: Page, items: dict[str, str]
+) -> None:
+    held = holding(page, "maplibre.js")
+    page.goto(f"/catalog/weather/{items['degrees']}", wait_until="commit")
+    page.locator('#series-form [name="variable"]').select_option("wind_direction")
+    held().continue_()
+    page.wait_for_selector("#viewer[data-ready]")
+    expect(page.locator('#series-form [name="variable"]')).to_have_value("wind_direction")
+    assert "variable=wind_direction" in page.url
 
 
 @in_browser

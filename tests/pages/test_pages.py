@@ -289,7 +289,9 @@ def test_signing_in_leads_to_pages_of_ours_only(strict: str, target: str) -> Non
 
 
 def test_a_wrong_key_is_told_and_not_kept(strict: str) -> None:
-    with httpx.Client(base_url=strict, headers={"Accept": "text/html", **SAME}) as client:
+    with httpx.Client(
+        base_url=strict, timeout=120, headers={"Accept": "text/html", **SAME}
+    ) as client:
         form = {"csrf": token_in(client.get("/sign-in")), "key": str(Secret.make())}
         answer = client.post("/sign-in", data=form)
         assert answer.status_code == 401

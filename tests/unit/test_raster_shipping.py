@@ -99,12 +99,15 @@ def test_the_rest_stays_where_it_is_when_a_piece_cannot_be_sent(tmp_path: Path):
 
     for early in (False, True):
         blobs.asked = 0
-        with (
-            pytest.raises(ServiceUnavailable, match="full"),
-            Shipment(blobs, file, staged(blobs)) as shipment,
-        ):
-            if early:  # while it is written: who follows the file gives up too
-                watch = shipment._watch  # pyright: ignore[reportPrivateUsage]
-                eventually(lambda watch=watch: not watch.is_alive(), 30)
-            shipment.complete()
+        with pytest.raises(ServiceUnavailable, match="full"):
+            ship(blobs, file, early=early)
         assert 1 <= blobs.asked <= 2 * IN_MEMORY
+
+
+def ship(blobs: MemoryBlobs, file: Path, *, early: bool) -> None:
+    """`early`: while it is written, and who follows it has to give up by himself."""
+    with Shipment(blobs, file, staged(blobs)) as shipment:
+        watch = shipment._watch  # pyright: ignore[reportPrivateUsage]
+        if early:
+            eventually(lambda: not watch.is_alive(), 30)
+        shipment.complete()

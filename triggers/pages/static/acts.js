@@ -5,21 +5,26 @@ const dialog = document.getElementById("ask");
 
 export async function act(button) {
   if (button.ariaBusy === "true") return;
-  const given = button.dataset;
-  const body = given.body ? JSON.parse(given.body) : {};
-  if (given.title) {
-    const text = given.preview ? await preview(given.preview) : given.text ?? "";
-    const told = await ask(given.title, text, given.prompt, button.textContent);
-    if (told === null) return;
-    if (given.field && told) body[given.field] = told;
-  }
-  button.ariaBusy = "true";
-  const answer = await call(given.act, given.to, given.act === "DELETE" ? undefined : body);
+  button.ariaBusy = "true"; // from before the question, which has to be put together first
+  const answer = await done(button);
   button.ariaBusy = null;
   if (answer === null) return;
+  const given = button.dataset;
   say(answer.message ?? `${button.textContent.trim()}: done.`);
   if (given.then) location.assign(given.then);
   else if (document.getElementById("live") && !document.body.dataset.stay) setTimeout(() => location.pathname.startsWith("/jobs/") ? location.reload() : refresh(), 300);
+}
+
+// What came of it; null: nothing did.
+async function done(button) {
+  const given = button.dataset, body = given.body ? JSON.parse(given.body) : {};
+  if (given.title) {
+    const text = given.preview ? await preview(given.preview) : given.text ?? "";
+    const told = await ask(given.title, text, given.prompt, button.textContent);
+    if (told === null) return null;
+    if (given.field && told) body[given.field] = told;
+  }
+  return call(given.act, given.to, given.act === "DELETE" ? undefined : body);
 }
 
 export async function make(form) {

@@ -1,8 +1,4 @@
-// A place that takes files, dropped on it or chosen in it: also those chosen before this listened, on a slow line.
-for (const name of ["dragover", "drop"]) addEventListener(name, (event) => {
-  if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); // beside it too: no file opens in the page's stead
-});
-
+// A place that takes files, dropped on it or chosen in it: also those given to it before this listened, on a slow line.
 export function receive(place, input, take) {
   const chosen = () => {
     const files = [...input.files];
@@ -13,5 +9,6 @@ export function receive(place, input, take) {
   for (const name of ["dragleave", "drop"]) place.addEventListener(name, () => place.classList.remove("over"));
   place.addEventListener("drop", (event) => take([...event.dataTransfer.files]));
   input.addEventListener("change", chosen);
+  place.dataset.listens = "";
   chosen();
 }

@@ -1,21 +1,18 @@
 // Keeps #live as the server has it. It is fetched again when the stream says that something changed, at most every second,
 // and not while somebody points at a list, types or presses: nothing moves under the pointer, and no press is lost.
 const EVERY = 1000;
+const AGAIN = 5000;
 let last = 0;
 let waiting = null;
 let held = false;
 let pressing = false;
+let asking = false;
+let news = false;
 
 export function keepLive() {
-  const stream = document.body.dataset.live;
-  if (!stream) return;
-  const source = new EventSource(stream);
-  let heard = stream.includes("/jobs/"); // a job's stream tells only what is new; the other begins with how it is
-  source.addEventListener("changed", () => { if (heard) soon(); heard = true; });
-  source.addEventListener("progress", soon);
-  source.addEventListener("message", soon);
-  source.addEventListener("end", () => { source.close(); soon(); });
-  addEventListener("pagehide", () => source.close());
+  if (!document.body.dataset.live) return;
+  listen(document.body.dataset.live);
+  addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
   document.addEventListener("pointerout", letGo);
   document.addEventListener("focusout", () => setTimeout(letGo));
   addEventListener("pointerdown", ({ button }) => { pressing = button === 0; });
@@ -26,6 +23,19 @@ export function keepLive() {
     event.detail.shouldSwap = false;
     held = true;
   });
+  document.addEventListener("htmx:responseError", ({ detail }) => { // htmx calls that an answer as well
+    if (detail.target.id === "live" && (detail.xhr.status === 429 || detail.xhr.status > 499)) setTimeout(soon, AGAIN);
+  });
+}
+
+function listen(stream) {
+  const source = new EventSource(stream);
+  for (const kind of ["changed", "progress", "message"]) source.addEventListener(kind, soon); // also the first: the page is older than it
+  source.addEventListener("end", () => { source.close(); soon(); });
+  source.addEventListener("error", () => { // who was told to wait, or got no stream, has to ask anew
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN, stream);
+  });
+  addEventListener("pagehide", () => source.close());
 }
 
 function letGo() {
@@ -42,12 +52,25 @@ export function soon() {
 export function refresh() {
   clearTimeout(waiting);
   waiting = null;
-  if (inUse()) { held = true; return; }
+  if (inUse()) held = true;
+  else if (asking) news = true;
+  else ask();
+}
+
+// One question after the other: what is told while an answer is on its way is asked for after it.
+async function ask() {
+  asking = true;
   last = Date.now();
   const here = location.pathname + location.search;
-  // It asks for itself (`source`), and not the body for all: of what an element asks while it waits, htmx keeps only the last.
-  htmx.ajax("GET", here, { source: "#live", target: "#live", select: "#live", swap: "morph:outerHTML" })
-    .then(() => document.dispatchEvent(new Event("refreshed")));
+  try {
+    await htmx.ajax("GET", here, { source: "#live", target: "#live", select: "#live", swap: "morph:outerHTML" });
+    document.dispatchEvent(new Event("refreshed"));
+  } catch {
+    setTimeout(soon, AGAIN); // no answer, or none in time
+  }
+  asking = false;
+  if (news) soon();
+  news = false;
 }
 
 function inUse() {

@@ -3,14 +3,6 @@ import { keepLive } from "./live.js";
 import { act, make } from "./acts.js";
 import { tellTime } from "./time.js";
 
-const root = document.documentElement;
-document.getElementById("theme").addEventListener("click", () => {
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
-  document.dispatchEvent(new Event("theme"));
-});
-
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act]");
   if (button) act(button);

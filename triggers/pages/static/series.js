@@ -63,7 +63,10 @@ export function asked() {
 // `usual` is the variable where the address names none; `take` hears of a place that was entered.
 export function begin(usual, take) {
   if (!form) return;
-  choose(new URL(location.href).searchParams.get("variable") ?? usual);
+  const named = new URL(location.href).searchParams.get("variable");
+  if (select && select.selectedIndex > 0) remember({ variable: select.value }); // chosen before this listened
+  else choose(named ?? usual);
+  form.querySelectorAll("button").forEach((each) => { each.disabled = false; });
   select?.addEventListener("change", () => {
     remember({ variable: select.value });
     if (place) showSeries(...place);

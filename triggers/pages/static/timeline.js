@@ -30,12 +30,16 @@ document.addEventListener("pointermove", (event) => {
   begun.brush.setAttribute("x", Math.min(begun.from, to) * width);
   begun.brush.setAttribute("width", Math.abs(to - begun.from) * width);
 });
+document.addEventListener("pointercancel", () => { // a finger scrolls the page instead
+  begun?.brush.remove();
+  begun = null;
+});
 document.addEventListener("pointerup", (event) => {
   if (!begun) return;
   const { svg, brush, from } = begun, to = place(event, svg);
   begun = null;
   brush.remove();
-  if (Math.abs(to - from) < 0.01) return;
+  if (!svg.isConnected || Math.abs(to - from) < 0.01) return; // an answer on its way may have taken it
   const { timeline, begin, end } = svg.closest("[data-timeline]").dataset;
   const at = (share) => new Date((Number(begin) + share * (end - begin)) * 1000).toISOString();
   const query = new URLSearchParams({ begin: at(Math.min(from, to)), end: at(Math.max(from, to)) });

@@ -10,7 +10,7 @@ const NAMES = ["asset", "beside", "bidx", "low", "high", "colors"];
 const MOST = 12; // values of one file that are listed; of more, the line over time tells
 const SVG = "http://www.w3.org/2000/svg";
 const known = new Map(); // statistics by file
-let left, right;
+let left, right, opening, ready = false, drawing = 0, reading = 0;
 
 const field = (name) => form.elements[name]?.value ?? "";
 const terse = (value) => (Number.isFinite(value) ? Number(value.toPrecision(6)).toLocaleString("en", { maximumSignificantDigits: 6 }) : "none");
@@ -23,7 +23,11 @@ async function ask(path, asset, more = {}) {
 }
 
 function statistics(asset) {
-  if (!known.has(asset)) known.set(asset, ask("statistics", asset, { histogram_bins: 40 }));
+  if (!known.has(asset)) {
+    const asked = ask("statistics", asset, { histogram_bins: 40 });
+    asked.catch(() => known.delete(asset)); // it may be asked again
+    known.set(asset, asked);
+  }
   return known.get(asset);
 }
 
@@ -54,8 +58,10 @@ async function query(asset) {
   return given;
 }
 
-async function paint(map, asset) {
+// Of two pictures, the one that was asked for last is shown, however long the question of either took to put together.
+async function paint(map, asset, turn) {
   const address = `${location.origin}${tiles}/tiles/WebMercatorQuad/{z}/{x}/{y}.png?${await query(asset)}`;
+  if (turn !== drawing) return;
   const source = map.getSource("raster");
   if (source) return source.setTiles([address]);
   map.addSource("raster", { type: "raster", tiles: [address], tileSize: 256, ...(box && { bounds: [Math.max(box[0], -180), Math.max(box[1], -85), Math.min(box[2], 180), Math.min(box[3], 85)] }) });
@@ -69,13 +75,14 @@ function remember() {
 }
 
 async function draw() {
-  const asset = field("asset"), beside = field("beside");
-  await paint(left, asset);
-  legend(asset);
+  const asset = field("asset"), beside = field("beside"), turn = ++drawing;
+  await paint(left, asset, turn);
+  if (turn !== drawing) return;
+  legend(asset, turn);
   at("right").hidden = !beside;
   if (beside) {
-    right ??= await second();
-    await paint(right, beside);
+    right ??= await (opening ??= second());
+    await paint(right, beside, turn);
   }
   left.resize();
   right?.resize();
@@ -95,8 +102,9 @@ async function second() {
   return map;
 }
 
-async function legend(asset) {
+async function legend(asset, turn) {
   const look = looks[asset] ?? {}, given = await query(asset);
+  if (turn !== drawing) return;
   const range = given.get("rescale")?.split(",") ?? look.rescale?.[0];
   const shown = ramp(at("ramp"), given.get("colormap_name") ?? (field("bidx") ? "gray" : look.colormap_name ?? "gray"));
   form.querySelector(".legend").classList.toggle("off", !shown);
@@ -153,23 +161,26 @@ async function read(lon, lat) {
   at("value-said").textContent = "Reading…";
   for (const map of [left, right]) if (map) mark(map, lon, lat);
   series.showSeries(lon, lat);
-  const files = [field("asset"), field("beside")].filter(Boolean), rows = [];
+  const turn = ++reading, files = [field("asset"), field("beside")].filter(Boolean), rows = [];
+  let said = "";
   try {
     for (const file of files) {
       const told = await ask(`point/${lon},${lat}`, file);
       told.values.slice(0, MOST).forEach((value, n) => rows.push([files.length > 1 ? `${file} ${told.band_descriptions[n]}` : told.band_descriptions[n], value === null ? "nothing" : terse(value)]));
       if (told.values.length > MOST) rows.push([`${told.values.length - MOST} more bands`, ""]);
     }
-    at("value-said").textContent = "";
   } catch (error) {
-    at("value-said").textContent = error.message;
+    said = error.message;
   }
+  if (turn !== reading) return;
+  at("value-said").textContent = said;
   facts(at("values"), rows);
 }
 
 async function bands(asset) {
   const chosen = field("bidx") || new URL(location.href).searchParams.get("bidx") || "";
   const told = await ask("info", asset), list = form.elements.bidx;
+  if (asset !== field("asset")) return;
   const single = told.band_descriptions.map(([name, about], n) => [`${n + 1}`, about ? `${n + 1}: ${about}` : name]);
   const colored = single.length > 2 ? [["1,2,3", "1, 2, 3 as colours"]] : [];
   list.replaceChildren(list.options[0], ...[...single, ...colored].map(([value, text]) => new Option(text, value)));
@@ -177,18 +188,26 @@ async function bands(asset) {
 }
 
 function changed() {
-  if (!left) return;
+  if (!ready) return;
   remember();
-  draw();
+  return attempt(draw);
+}
+
+async function attempt(act) {
+  try {
+    await act();
+  } catch (error) {
+    at("statistics-said").textContent = error.message;
+  }
 }
 
 // They listen before the map is there: what is chosen by then is drawn with it.
 function listen() {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", async ({ target }) => {
-    if (left && target.name === "asset") {
+    if (ready && target.name === "asset") {
       series.follow(field("asset"));
-      await bands(field("asset"));
+      await attempt(() => bands(field("asset")));
     }
     changed();
   });
@@ -196,6 +215,7 @@ function listen() {
     for (const name of NAMES.slice(2)) form.elements[name].value = "";
     changed();
   });
+  points.querySelector("button").disabled = false;
   points.addEventListener("submit", (event) => {
     event.preventDefault();
     const place = series.placeIn(points.elements);
@@ -212,15 +232,16 @@ async function begin() {
   left = await makeMap(at("left"));
   if (!keepView(left) && box) left.fitBounds([[box[0], box[1]], [box[2], box[3]]], { padding: 20, animate: false });
   onPlace(left, ({ lng, lat }) => read(lng, lat));
-  series.begin(field("asset"));
-  try {
-    await bands(field("asset"));
-    const usual = { asset: form.elements.asset.options[0].value };
-    if (NAMES.some((name) => field(name) !== (asked.get(name) ?? usual[name] ?? ""))) remember();
-    await draw();
-  } catch (error) {
-    at("statistics-said").textContent = error.message;
+  let asset;
+  while (asset !== field("asset")) { // another may be chosen while this one is looked at
+    asset = field("asset");
+    await attempt(() => bands(asset));
   }
+  series.begin(asset);
+  ready = true;
+  const usual = { asset: form.elements.asset.options[0].value };
+  if (NAMES.some((name) => field(name) !== (asked.get(name) ?? usual[name] ?? ""))) remember();
+  await attempt(draw);
   const place = series.asked();
   if (place) read(...place);
   viewer.dataset.ready = "";
