@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from core.blobs import STAGED, BlobInfo, Blobs, Zone
-from core.errors import BlobNotFound, CoreMachineError
+from core.errors import BlobChanged, BlobNotFound, CoreMachineError
 from core.tasks import TaskKey
 from core.upkeep.keeping import Steward, Swept
 from core.values import CONTAINER
@@ -42,9 +43,14 @@ class Orphans:
         found, before = _Count(), self.steward.now() - self.kept
         for page in self._pages():
             for blob in self._forsaken([each for each in page if each.modified < before]):
-                if dry_run or self.blobs.delete(blob.ref, if_etag=blob.etag):
+                if dry_run or self._removed(blob):
                     found.add(blob)
         return Swept(dry_run=dry_run, blobs=found.blobs, bytes=found.bytes, names=found.names)
+
+    def _removed(self, blob: BlobInfo) -> bool:
+        with suppress(BlobChanged):  # somebody has written it again
+            return self.blobs.delete(blob.ref, if_etag=blob.etag)
+        return False
 
     def _forsaken(self, page: Sequence[BlobInfo]) -> Iterator[BlobInfo]:
         """A writer whose task is still worked on may yet come back for its blob."""
