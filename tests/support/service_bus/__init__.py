@@ -15,17 +15,18 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.service_bus.broker import Counts
 from tests.support.service_bus.faults import Faults
 
-__all__ = ["SDK_LEAVES_SOCKETS", "Counts", "Emulator", "Faults", "service_bus_emulator"]
+__all__ = ["SDK_LEAVES_SOCKETS", "Counts", "Emulator", "Faults", "service_bus_emulator", "several"]
 
+M = TypeVar("M")
 ROOT = Path(__file__).parents[3]
 
 UNCLOSED = "unclosed <socket"
@@ -87,6 +88,10 @@ class Emulator:
         """Let every lock of a queue run out now, before its receiver expects it."""
         self._tell(do="expire_locks", queue=queue)
 
+    def pass_time(self, queue: str, seconds: float) -> None:
+        """Let so much time pass for what is scheduled and locked in a queue; its clients notice nothing."""
+        self._tell(do="pass_time", queue=queue, seconds=seconds)
+
     def connections(self) -> int:
         return int(self._tell(do="connections")["open"])
 
@@ -96,7 +101,7 @@ class Emulator:
 
     def _tell(self, **command: Any) -> dict[str, Any]:
         address = ("127.0.0.1", self._control_port)
-        with socket.create_connection(address, 5) as line, line.makefile("rw") as stream:
+        with socket.create_connection(address, 120) as line, line.makefile("rw") as stream:
             stream.write(json.dumps(command) + "\n")
             stream.flush()
             return json.loads(stream.readline())
@@ -112,6 +117,16 @@ def service_bus_emulator(**options: float) -> Iterator[Emulator]:
     finally:
         emulator.kill()
         _collect_sockets()
+
+
+def several(receive: Callable[[int], list[M]], count: int) -> list[M]:
+    """So many messages: the SDK hands over what it has 0.2 seconds after the first, which may not be all."""
+    got: list[M] = []
+    while len(got) < count:
+        more = receive(count - len(got))
+        assert more, f"only {len(got)} of {count} messages came"
+        got += more
+    return got
 
 
 def _collect_sockets() -> None:

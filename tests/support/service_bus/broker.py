@@ -173,6 +173,17 @@ class Queue:
         for token in list(self._locked):
             self.abandon(token)
 
+    def pass_time(self, seconds: float) -> None:
+        """Let what is scheduled and what is locked come so much nearer to its time."""
+        by = int(seconds * 1000)
+        self._waiting = [(due - by, number, message) for due, number, message in self._waiting]
+        for token, (message, lock) in self._locked.items():
+            self._locked[token] = message, replace(lock, until=lock.until - by)
+            self.alarm.at(lock.until - by)
+        for due, _, _ in self._waiting:
+            self.alarm.at(due)
+        self.tick(now_ms())
+
     def tick(self, now: int) -> None:
         """Let scheduled messages arrive and locks expire."""
         while self._waiting and self._waiting[0][0] <= now:

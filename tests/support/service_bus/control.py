@@ -31,6 +31,8 @@ class Control:
                 return asdict(broker.queue(queue).counts())
             case {"do": "expire_locks", "queue": queue}:
                 broker.queue(queue).expire_locks()
+            case {"do": "pass_time", "queue": queue, "seconds": seconds}:
+                broker.queue(queue).pass_time(seconds)
             case {"do": "harm"}:
                 return broker.harm()
             case {"do": "connections"}:
