@@ -312,4 +312,4 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
         return act()
 
     with ThreadPoolExecutor(len(acts)) as threads:
-        return [future.result(60) for future in [threads.submit(run, act) for act in acts]]
+        return [future.result(300) for future in [threads.submit(run, act) for act in acts]]

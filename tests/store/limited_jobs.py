@@ -6,7 +6,7 @@ from core import Context, JobBase, Retry, fan_in, fan_out, keep_going, single
 from core.admission.terms import Concurrency
 
 ONCE = Retry(attempts=1)
-SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
 
 
 class Turns(JobBase, concurrency="{collection}"):
@@ -74,8 +74,8 @@ class PacedKeys(JobBase, concurrency=Concurrency("{host}", at_most=None, rate="1
         return self.label
 
 
-class Brief(JobBase, timeout=SECOND):
-    """The whole run has a second."""
+class Brief(JobBase, timeout=MINUTE):
+    """The whole run has a minute."""
 
     label: str = ""
 
@@ -89,14 +89,14 @@ class Brief(JobBase, timeout=SECOND):
 
 
 class BriefStage(JobBase):
-    """Its fan-out has a second for all of its tasks, and may lose half of them."""
+    """Its fan-out has a minute for all of its tasks, and may lose half of them."""
 
     n: int = 4
 
     def numbers(self) -> list[int]:
         return list(range(self.n))
 
-    @fan_out(each=numbers, within=SECOND, on_failure=keep_going(0.5))
+    @fan_out(each=numbers, within=MINUTE, on_failure=keep_going(0.5))
     def echo(self, ctx: Context, i: int) -> int:
         return i
 

@@ -207,9 +207,9 @@ class Unplannable(JobBase):
 
 
 class Hasty(JobBase):
-    """Its task has a second to end."""
+    """Its task has a minute to end."""
 
-    @single(timeout=minutes(1 / 60), retry=TWICE)
+    @single(timeout=minutes(1), retry=TWICE)
     def hurry(self, ctx: Context) -> int:
         return 1
 

@@ -68,7 +68,7 @@ def extent_after_two_add_at_once(pool: Database) -> list[float]:
     catalog.add(collection(), WIDE)
     second = [item("b", box=(-60.0, 5.0, -50.0, 6.0))]
     with behind(pool, adding("a", 50.0)) as meets:
-        assert meets(lambda: catalog.add("hills", second)).result(20) == 1
+        assert meets(lambda: catalog.add("hills", second)).result(120) == 1
     return catalog.collection("hills")["extent"]["spatial"]["bbox"][0]
 
 
@@ -87,7 +87,7 @@ def removed_while_another_adds(pool: Database) -> tuple[object, bool]:
     for each in WIDE:
         catalog.remove("hills", each["id"])
     with behind(pool, adding("a", 5.0)) as meets:
-        gone = meets(lambda: catalog.remove_collection("hills")).result(20)
+        gone = meets(lambda: catalog.remove_collection("hills")).result(120)
     return gone, catalog.item("hills", "a") is not None
 
 
@@ -114,7 +114,7 @@ def test_who_adds_to_a_collection_that_goes_is_told_so(pool: Database) -> None:
     with behind(pool, removing) as meets:
         late = meets(lambda: catalog.add("hills", [item("a")]))
         with pytest.raises(CollectionNotFound):
-            late.result(20)
+            late.result(120)
 
 
 def test_who_brings_the_collection_along_makes_it_again(pool: Database) -> None:
@@ -122,7 +122,7 @@ def test_who_brings_the_collection_along_makes_it_again(pool: Database) -> None:
     catalog = PgstacCatalog(pool)
     catalog.put_collection(collection())
     with behind(pool, removing) as meets:
-        assert meets(lambda: catalog.add(collection(), [item("a")])).result(20) == 1
+        assert meets(lambda: catalog.add(collection(), [item("a")])).result(120) == 1
     assert catalog.item("hills", "a") is not None
 
 

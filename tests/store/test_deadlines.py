@@ -15,9 +15,9 @@ def whats(desk, run, what: str) -> list:
 def test_a_run_that_takes_too_long_fails_and_its_tasks_are_taken_away(desk):
     run = desk.submit(Brief())
     claim = desk.one()
-    desk.advance(0.5)
+    desk.advance(20)
     assert desk.machine.expire() == 0
-    desk.advance(1)
+    desk.advance(60)
     assert desk.machine.expire() == 1
     end = desk.finished(run.run)
     assert (end.status, end.error["code"], end.swept) == ("failed", "job_timeout", True)
@@ -30,7 +30,7 @@ def test_a_run_that_takes_too_long_fails_and_its_tasks_are_taken_away(desk):
 
 def test_many_who_look_end_a_late_run_once(desk):
     run = desk.submit(Brief())
-    desk.advance(2)
+    desk.advance(90)
     assert sum(at_once(*[desk.machine.expire] * 8)) == 1
     assert len(whats(desk, run, "job_failed")) == 1
 
@@ -38,7 +38,7 @@ def test_many_who_look_end_a_late_run_once(desk):
 def test_a_run_that_ended_in_time_stays_as_it_is(desk):
     run = desk.submit(Brief())
     desk.work()
-    desk.advance(2)
+    desk.advance(90)
     assert desk.machine.expire() == 0
     assert desk.status(run.run) == "completed"
 
@@ -46,7 +46,7 @@ def test_a_run_that_ended_in_time_stays_as_it_is(desk):
 def test_time_that_a_run_waits_does_not_count(desk):
     first = desk.submit(BriefStage())
     run = desk.submit(Brief(), after=[first.job_id])
-    desk.advance(5)
+    desk.advance(300)
     desk.machine.expire()
     assert desk.status(run.run) == "queued"
     assert desk.stage(run.run, 0) is not None
@@ -60,12 +60,12 @@ def test_what_a_late_stage_has_not_done_counts_as_failed(desk, done, verdict, st
     desk.plan()
     claims = desk.claim()
     desk.complete(*claims[:done])
-    desk.advance(2)
+    desk.advance(90)
     assert desk.machine.expire() == 1
     assert desk.stage(run.run, 0).verdict == verdict
     assert desk.status(run.run) == status
     assert desk.statuses(run.run, 0).count("cancelled") == 4 - done
-    assert whats(desk, run, "stage_timed_out")[0].data == {"name": "echo", "seconds": 1.0}
+    assert whats(desk, run, "stage_timed_out")[0].data == {"name": "echo", "seconds": 60.0}
     if status == "failed":
         error = desk.finished(run.run).error
         assert (error["code"], error["stage"]) == ("stage_timeout", "echo")
@@ -76,7 +76,7 @@ def test_what_a_late_stage_has_not_done_counts_as_failed(desk, done, verdict, st
 
 def test_a_stage_that_could_not_even_be_planned_in_time_fails(desk):
     run = desk.submit(BriefStage())
-    desk.advance(2)
+    desk.advance(90)
     assert sum(at_once(*[partial(desk.machine.expire)] * 6)) == 1
     assert desk.stage(run.run, 0).verdict == "failed"
     assert desk.finished(run.run).error["code"] == "stage_timeout"
@@ -87,7 +87,7 @@ def test_a_stage_whose_expiry_died_halfway_is_closed_by_the_next_round(desk):
     run = desk.submit(BriefStage())
     desk.plan()
     desk.claim()
-    desk.advance(2)
+    desk.advance(90)
     real, desk.store.drop_overdue = desk.store.drop_overdue, lambda *_: 1 / 0
     with pytest.raises(ZeroDivisionError):
         desk.machine.expire()
@@ -101,7 +101,7 @@ def test_a_stage_whose_expiry_died_halfway_is_closed_by_the_next_round(desk):
 def test_time_that_a_run_is_paused_does_not_count(desk):
     run = desk.submit(Brief())
     desk.control.pause(run.job_id, by="ada")
-    desk.advance(5)
+    desk.advance(300)
     assert desk.machine.expire() == 0
     desk.control.resume(run.job_id, by="ada")
     assert desk.machine.expire() == 0
@@ -112,10 +112,10 @@ def test_time_that_a_run_is_paused_does_not_count(desk):
 def test_time_that_a_stage_is_paused_does_not_count(desk):
     run = desk.submit(BriefStage())
     desk.control.pause(run.job_id, by="ada")
-    desk.advance(5)
+    desk.advance(300)
     assert desk.machine.expire() == 0
     desk.control.resume(run.job_id, by="ada")
     assert desk.machine.expire() == 0
-    desk.advance(2)
+    desk.advance(90)
     assert desk.machine.expire() == 1
     assert desk.finished(run.run).error["code"] == "stage_timeout"

@@ -16,7 +16,8 @@ from tests.store.desk import MemoryDesk, at_once
 from tests.store.sample_jobs import Fan, Line, Wide
 from tests.support.waiting import eventually
 
-LONG = 10.0
+LONG = 120.0
+"""Seconds; nothing waits as long unless it is broken."""
 
 
 @pytest.fixture

@@ -37,10 +37,12 @@ JOBS = [
     Choosy(wanted=True),
     Gated(),
 ]
-# Far from 20 s (a dead worker) and 10 s (a retry), so that the servers' own clock decides nothing.
-STEPS = (7, 26)
-RETRY = Again(timedelta(seconds=10), BROKEN, counted=True)
-PATIENT = Again(timedelta(seconds=10), BROKEN, counted=False)
+DEAD_AFTER = 300.0
+# However they add up, far from 150 s (a retry), 300 s (a dead worker) and 600 s (a task that hangs): what the
+# servers' own clocks add decides nothing.
+STEPS = (110, 420)
+RETRY = Again(timedelta(seconds=150), BROKEN, counted=True)
+PATIENT = Again(timedelta(seconds=150), BROKEN, counted=False)
 ENDINGS = [given(1), given(1), given(1), Failed(BROKEN), RETRY, PATIENT, Released()]
 WORKERS = 3
 TASK_ID = re.compile(r'"(\d+)-(\d+-\w+)"')
@@ -182,7 +184,7 @@ class Lockstep(RuleBasedStateMachine):
     @rule()
     def repair(self):
         def act(desk: Desk, n: int):
-            repairs = desk.repair()
+            repairs = desk.repair(dead_after=DEAD_AFTER)
             return (repairs.requeued, repairs.failed, repairs.woken, repairs.republished)
 
         self.both(act)
@@ -212,9 +214,9 @@ class Lockstep(RuleBasedStateMachine):
         for _ in range(60):
             if all(desk.store.run(run).status.is_final for run in self.runs(n)):
                 break
-            desk.advance(26)
+            desk.advance(420)
             desk.store.heartbeat(desk.worker)
-            desk.repair()
+            desk.repair(dead_after=DEAD_AFTER)
             desk.machine.repair_stages()
             desk.work()
             for run in self.runs(n):

@@ -21,6 +21,11 @@ from tests.store.sample_jobs import Diamond, Fan, Line, Wide
 from tests.support.waiting import eventually
 
 SQL = Path(migrations.__file__).parent / "sql"
+LOCKS = (
+    "select count(*) from pg_locks where locktype = 'advisory'"
+    " and database = (select oid from pg_database where datname = current_database())"
+)
+"""Of this database: beside it the others have locks of their own."""
 
 
 @pytest.fixture
@@ -110,8 +115,7 @@ def test_nothing_is_locked_once_everything_has_ended(postgres_desk):
     desk = postgres_desk
     desk.submit(Fan(n=5))
     desk.work()
-    mine = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
-    assert desk.conn.execute(mine).fetchone() == (0,)
+    assert desk.conn.execute(LOCKS).fetchone() == (0,)
 
 
 def test_a_closer_waits_for_the_one_who_holds_the_switch(postgres_desk):
@@ -124,7 +128,7 @@ def test_a_closer_waits_for_the_one_who_holds_the_switch(postgres_desk):
     with desk.store.closing(run.run, 0) as closing:
         other = threading.Thread(target=lambda: closed.append(desk.machine.close(run.run, 0)))
         other.start()
-        waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        waiting = f"{LOCKS} and not granted"
         eventually(lambda: desk.conn.execute(waiting).fetchone() == (1,))
         assert closed == []
         closing.turn.close(0, Verdict.OK, closing.tally)

@@ -44,7 +44,7 @@ def test_a_task_that_hangs_is_taken_from_a_worker_that_lives(desk):
     """Fault 32: heartbeats go on, the deadline does not."""
     run = desk.submit(Hasty())
     claim = desk.one()
-    desk.advance(2)
+    desk.advance(61)
     desk.store.heartbeat(desk.worker)
     assert desk.repair() == Repairs(requeued=1)
     assert desk.events(run.job_id)[-1].data["message"].endswith("it ran past its timeout")
@@ -57,11 +57,11 @@ def test_a_task_that_says_how_far_it_is_keeps_its_lease(desk):
     desk.submit(Hasty())
     claim = desk.one()
     for n in range(5):
-        desk.advance(0.9)
+        desk.advance(54)
         assert desk.store.renew(claim, desk.session, n / 5, "warping")
-        assert desk.repair() == NOTHING
-    desk.advance(1.1)
-    assert desk.repair().requeued == 1
+        assert desk.repair(dead_after=1e6) == NOTHING
+    desk.advance(61)
+    assert desk.repair(dead_after=1e6).requeued == 1
     assert not desk.store.renew(claim, desk.session, 1.0, "too late")
 
 
@@ -151,11 +151,11 @@ def test_only_attempts_held_long_enough_are_given_back_as_strays(desk):
     desk.submit(Line())
     claim = desk.one()
     named = [(claim.key, claim.attempt)]
-    assert desk.store.give_back(desk.session, named, older=5) == 0
-    desk.advance(6)
-    assert desk.store.give_back(desk.session, [(claim.key, 2)], older=5) == 0
-    assert desk.store.give_back(desk.new_worker().session, named, older=5) == 0
-    assert desk.store.give_back(desk.session, named, older=5) == 1
+    assert desk.store.give_back(desk.session, named, older=60) == 0
+    desk.advance(61)
+    assert desk.store.give_back(desk.session, [(claim.key, 2)], older=60) == 0
+    assert desk.store.give_back(desk.new_worker().session, named, older=60) == 0
+    assert desk.store.give_back(desk.session, named, older=60) == 1
 
 
 def test_the_heartbeat_tells_a_worker_what_it_owns(desk):
@@ -336,10 +336,10 @@ def test_a_message_that_got_lost_is_sent_again(outbox_desk):
     desk = outbox_desk
     run = desk.submit(Line())
     lost = sent(desk)
-    desk.advance(59)
+    desk.advance(30)
     desk.store.heartbeat(desk.worker)
     assert desk.repair() == NOTHING
-    desk.advance(2)
+    desk.advance(32)
     assert desk.repair() == Repairs(republished=1)
     assert sent(desk) == lost == [Wakeup(TaskKey(run.run, 0, 0), 0)]
     assert desk.repair() == NOTHING

@@ -86,10 +86,10 @@ def test_a_task_that_asks_for_patience_costs_no_attempt(desk):
 def test_a_retry_is_due_when_its_time_has_come_and_not_before(desk):
     _, claim = claimed(desk)
     desk.settle(AGAIN, claim)
-    desk.advance(25)
+    desk.advance(10)
     assert desk.repair(dead_after=1e6).woken == 0
     assert desk.claim() == []
-    desk.advance(6)
+    desk.advance(21)
     assert desk.repair(dead_after=1e6).woken == 1
     again = desk.one()
     assert (again.attempt, again.failures) == (2, 1)
