@@ -102,7 +102,7 @@ def test_a_worker_stops_in_time_though_a_target_hangs(fleet: Fleet) -> None:
     with serving() as hanging:
         hanging.reply = Reply(head_drips=True, drip=0.5)
         webhook, _ = hook(fleet, hanging.url(), events=("job.submitted",))
-        worker = fleet.start(CM_GRACE_SECONDS=1)
+        worker = fleet.start()
         fleet.submit(Relay())
         eventually(lambda: hanging.asked)
         worker.terminate()

@@ -46,20 +46,24 @@ ROOT = Path(__file__).parents[2]
 JOBS = "tests.support.fault_jobs"
 ALL_QUEUES = "jobs,tasks-light,tasks-heavy"
 AZURITE_DEFAULT = "UseDevelopmentStorage=true"
+LEASE = 60
+"""Seconds. No living worker is silent for as long, however busy the machine; see `Worker.expire` for the dead."""
 QUICK: dict[str, object] = {
     "CM_JOBS": JOBS,
-    "CM_HEARTBEAT_SECONDS": 0.2,
-    "CM_DEAD_AFTER_SECONDS": 1.5,
+    "CM_HEARTBEAT_SECONDS": 0.5,
+    "CM_DEAD_AFTER_SECONDS": LEASE,
     "CM_LOST_AFTER_SECONDS": 1.5,
     "CM_RECONCILE_SECONDS": 0.2,
-    "CM_GRACE_SECONDS": 5,
+    "CM_GRACE_SECONDS": 60,
     "CM_POOL_SIZE": 6,
     "CM_LOG_LEVEL": "INFO",
 }
-"""Leases so short that what died is repaired within two seconds."""
+"""Settings under which what is found to be wrong is repaired at once."""
 
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(["triggers.worker", "infrastructure.service_bus.queue", __name__])
+_exit_codes = threading.Lock()
+"""Starting a process asks all others whether they have ended, and a process says its exit code only once."""
 
 
 class Process(Protocol):
@@ -76,10 +80,10 @@ class Forked:
 
     def __init__(self, target: Any, *arguments: Any) -> None:
         self._process = _forking.Process(target=target, args=arguments)
-        self._process.start()
+        with _exit_codes:
+            self._process.start()
         self.pid = self._process.pid
         self._code: int | None = None
-        self._lock = threading.Lock()
 
     def poll(self) -> int | None:
         return self.wait(0)
@@ -91,7 +95,7 @@ class Forked:
         return self._code
 
     def _ended(self) -> int | None:
-        with self._lock:
+        with _exit_codes:
             if self._code is None and (code := self._process.exitcode) is not None:
                 self._code = code
                 self._process.close()  # a long run has more processes than files may be open
@@ -110,9 +114,10 @@ class Ended:
 class Worker:
     """One worker process and its log."""
 
-    def __init__(self, process: Process, log: Path) -> None:
+    def __init__(self, process: Process, log: Path, fleet: "Fleet") -> None:
         self.process = process
         self.log = log
+        self.fleet = fleet
 
     @property
     def pid(self) -> int:
@@ -130,12 +135,25 @@ class Worker:
 
     def kill(self) -> None:
         """End it as a power cut would."""
+        self.end()
+        self.expire()
+
+    def end(self) -> None:
+        """Kill it when all is over: nobody is left to wait for its lease."""
         self._signal(signal.SIGKILL)
         self.process.wait(120)
 
+    def expire(self) -> None:
+        """Its lease is over, so that nobody waits for that. In a fleet with a lease of its own it runs out by itself."""
+        if self.fleet.settings["CM_DEAD_AFTER_SECONDS"] == LEASE:
+            silent = "update app.sessions set seen = seen - make_interval(secs => %s) where pid = %s returning 1"
+            self.fleet.ask(silent, 2 * LEASE, self.pid)
+
     def freeze(self) -> None:
+        """Stop it for as long as its lease lasts, and longer."""
         self._signal(signal.SIGSTOP)
         eventually(lambda: self.frozen)
+        self.expire()
 
     @property
     def frozen(self) -> bool:
@@ -151,6 +169,8 @@ class Worker:
         """Its exit code, negative for a signal, as soon as it has ended by itself."""
         code = self.process.wait(timeout)
         assert code is not None, f"still alive after {timeout} seconds\n{self.told()}"
+        if code:
+            self.expire()
         return code
 
     def told(self, lines: int = 40) -> str:
@@ -203,7 +223,7 @@ class Fleet:
 
     def __exit__(self, *_: object) -> None:
         for worker in self.workers:
-            worker.kill()
+            worker.end()
         self._database.close()
 
     def story(self) -> str:
@@ -234,6 +254,7 @@ class Fleet:
             if program or under
             else Forked(_work, environment, str(log), arguments, idle),
             log,
+            self,
         )
         self.workers.append(worker)
         return worker
@@ -261,14 +282,14 @@ class Fleet:
         """Submit a job from a process that dies on the way."""
         log = self._new_log()
         process = Forked(_submit, self._environment(CM_CRASH=crash), str(log), job)
-        self.workers.append(Worker(process, log))
+        self.workers.append(Worker(process, log, self))
         return self.workers[-1]
 
     def doing(self, act: Callable[[Any], object], crash: str) -> Worker:
         """Do something with the services of a process that dies on the way."""
         log = self._new_log()
         process = Forked(_do, self._environment(CM_CRASH=crash), str(log), act)
-        self.workers.append(Worker(process, log))
+        self.workers.append(Worker(process, log, self))
         return self.workers[-1]
 
     def operator(self, verb: str, job_id: str, crash: str, **told: Any) -> Worker:
@@ -276,7 +297,7 @@ class Fleet:
         log = self._new_log()
         environment = self._environment(CM_CRASH=crash)
         process = Forked(_operate, environment, str(log), verb, job_id, told)
-        self.workers.append(Worker(process, log))
+        self.workers.append(Worker(process, log, self))
         return self.workers[-1]
 
     def survey(self, job: JobBase, **settings: object) -> Counter[str]:
@@ -285,7 +306,7 @@ class Fleet:
         log = self._new_log()
         run = self.submit(job)
         self.workers.append(
-            Worker(Forked(_survey, self._environment(**settings), str(log), str(found)), log)
+            Worker(Forked(_survey, self._environment(**settings), str(log), str(found)), log, self)
         )
         self.ended(run)
         self.workers[-1].terminate()
@@ -331,7 +352,7 @@ class Fleet:
 
     def swept(self, run: int) -> None:
         """Wait until nothing of an ended run is open any more."""
-        eventually(lambda: self.ask("select from app.runs where run_id = %s and swept", run), 60)
+        eventually(lambda: self.ask("select from app.runs where run_id = %s and swept", run))
 
 
 class Tending:

@@ -79,7 +79,7 @@ class Talker(JobBase):
 
     seconds: float
 
-    @single(queue=HEAVY, timeout=timedelta(seconds=1.5))
+    @single(queue=HEAVY, timeout=timedelta(seconds=10))
     def talk(self, ctx: Context) -> int:
         end = time.monotonic() + self.seconds
         while time.monotonic() < end:
