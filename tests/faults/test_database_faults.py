@@ -137,14 +137,18 @@ def test_a_changed_password_is_read_again(member, database, conn):
         assert_well_ended(conn, second)
 
 
-def test_connections_that_are_ended_all_the_time_delay_a_job_and_no_more(member, database, conn):
-    """Fault 14, R60."""
+def test_connections_that_are_ended_all_the_time_delay_a_job_and_no_more(
+    member, database, conn, go
+):
+    """Fault 14, R60: ten at least before the job may end, and more while it works."""
     with crew_on(member.dsn(database)) as crew:
-        job = new(n=200)
+        job = new(n=200, go="later")
         eventually(lambda: quietly(lambda: bool(crew.machine.submit(job))))
         ended_connections = 0
         while (outcome(conn, job) or ("",))[0] != "completed" and ended_connections < 40:
             ended_connections += member.hang_up()
+            if ended_connections >= 10:
+                go.set()
             time.sleep(0.05)
         assert ended_connections >= 10
         assert_well_ended(conn, job)
@@ -197,7 +201,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_foreign_lock_delays_a_job_and_piles_nothing_up(
     statement, database, conn, go, soon, caplog
 ):
-    """Fault 19: five times the lock_timeout."""
+    """Fault 19: it is held until five statements have given up."""
     caplog.set_level("INFO", "infrastructure.database")
     with crew_on(database) as crew:
         job = new(n=6, go="later")
@@ -206,15 +210,16 @@ def test_a_foreign_lock_delays_a_job_and_piles_nothing_up(
         with psycopg.connect(database) as stranger:
             stranger.execute(statement.format(run=run))
             go.set()
-            held_until = time.monotonic() + 1
-            most = 0
-            while time.monotonic() < held_until:
-                most = max(most, waiting_for_locks(conn))
-                time.sleep(0.02)
+            waiting: list[int] = []
+
+            def refused() -> bool:
+                waiting.append(waiting_for_locks(conn))
+                return any(waiting) and caplog.text.count("error: LockNotAvailable") >= 5
+
+            eventually(refused)
             assert outcome(conn, job)[0] == "processing"
             stranger.rollback()
-        assert "LockNotAvailable" in caplog.text
-        assert 1 <= most <= 5  # two light slots, one planner, the heartbeat, the reconciler
+        assert 1 <= max(waiting) <= 5  # two light slots, one planner, the heartbeat, the reconciler
         assert_well_ended(conn, job)
 
 
@@ -313,7 +318,8 @@ def test_no_advisory_lock_outlives_its_transaction(database, conn):
             crew.machine.submit(job)
         for job in jobs:
             assert_well_ended(conn, job)
-        assert conn.execute(held_idle).fetchone() == (0,)
+        # Both views are read one after the other, so a lock may be of the transaction before.
+        eventually(lambda: conn.execute(held_idle).fetchone() == (0,), 30)
 
 
 def test_stages_whose_names_share_a_32_bit_hash_do_not_wait_for_each_other(database, conn):

@@ -126,5 +126,5 @@ def test_the_server_frees_the_locks_of_a_lost_client(proxy, connect, database, f
     holder.execute("SELECT pg_advisory_xact_lock(1)")
     fault(proxy)
     with closing(psycopg.connect(database)) as other:
-        other.execute("SET lock_timeout = '8s'")
+        other.execute("SET lock_timeout = '60s'")
         other.execute("SELECT pg_advisory_xact_lock(1)")

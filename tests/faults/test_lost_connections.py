@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -185,15 +186,17 @@ def relay(outbox: PostgresOutbox) -> list[Wakeup]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(infrastructure.database, "MARGIN", 0.3)
-    monkeypatch.setattr(LimitedConnection, "patience", 0.5)
+    monkeypatch.setattr(infrastructure.database, "MARGIN", 3.0)
+    monkeypatch.setattr(LimitedConnection, "patience", 3.0)
 
 
 @pytest.mark.parametrize("silence", [FaultProxy.blackhole, FaultProxy.unplug])
 def test_a_statement_without_an_answer_is_given_up(silence, proxy, database, impatient):
     """Fault 17: the whole pool hangs; the first to notice replaces all of it."""
-    with opened(proxy.dsn(database), size=4, longest=0.4, tries=1) as pool:
-        at_once(*[lambda: sleep_in(pool, 0.2)] * 4)
+    with opened(proxy.dsn(database), size=4, longest=3, tries=1) as pool:
+        with ExitStack() as held:
+            for _ in range(4):
+                held.enter_context(pool.transaction())
         assert proxy.connections == 4
         silence(proxy)
         (answer,) = at_once(lambda: sleep_in(pool, 0))
@@ -205,17 +208,17 @@ def test_a_statement_without_an_answer_is_given_up(silence, proxy, database, imp
 
 def test_a_slow_answer_within_its_time_is_awaited(proxy, database, impatient):
     """Fault 17: slow is not gone."""
-    with opened(proxy.dsn(database), size=1, longest=2) as pool:
+    with opened(proxy.dsn(database), size=1, longest=30) as pool:
         proxy.latency(300)
-        assert sleep_in(pool, 0.6)
+        assert sleep_in(pool, infrastructure.database.MARGIN + 1)
 
 
-def test_a_statement_that_takes_too_long_is_cancelled_and_its_connection_kept(database, impatient):
+def test_a_statement_that_takes_too_long_is_cancelled_and_its_connection_kept(database):
     """Fault 17: the server gives up first, and says so."""
-    with opened(database, size=1, longest=0.2, tries=1) as pool:
+    with opened(database, size=1, longest=2, tries=1) as pool:
         pid = backend(pool)
         with pytest.raises(ServiceUnavailable, match="QueryCanceled"):
-            sleep_in(pool, 5)
+            sleep_in(pool, 60)
         assert backend(pool) == pid
 
 
@@ -244,12 +247,12 @@ def test_a_listener_hears_again_after_its_line_was_dead(proxy, database, conn, i
     with opened(proxy.dsn(database), size=1) as pool:
         bell = Bell(pool)
         bell.wait("tasks", 0, 0)
-        eventually(lambda: bell.count("tasks") == 1)  # it listens
+        heard = eventually(lambda: bell.count("tasks"))  # it listens
         before = proxy.connections
         proxy.blackhole()
         eventually(lambda: proxy.connections > before)
         proxy.heal()
-        eventually(lambda: bell.count("tasks") == 2)
+        again = eventually(lambda: (now := bell.count("tasks")) > heard and now)
         conn.execute("select pg_notify(%s, 'tasks')", [CHANNEL])
-        eventually(lambda: bell.count("tasks") == 3)
+        eventually(lambda: bell.count("tasks") > again)
         bell.close()

@@ -295,6 +295,7 @@ def test_a_healed_blackhole_delivers_what_it_swallowed(proxy, conn, direct):
     assert words(direct) == ["late"]
 
 
+@pytest.mark.alone
 def test_an_idle_proxy_costs_little(proxy, conn, direct):
     """About 0.1 ms a round trip on a quiet machine; the bound leaves room for a busy one."""
     conn.autocommit = True
