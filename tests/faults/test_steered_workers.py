@@ -71,7 +71,7 @@ def test_a_phase_survives_a_cancel_and_a_resubmit(fleet: Fleet, tmp_path: Path) 
     (tmp_path / "begun-1").unlink()
     again = fleet.control.resubmit(job.fingerprint, by=BY).run
     ((value,),) = eventually(
-        lambda: fleet.ask("select value from app.checkpoints where run_id = %s", again.run), 20
+        lambda: fleet.ask("select value from app.checkpoints where run_id = %s", again.run)
     )
     assert value == 1
     eventually(lambda: (tmp_path / "begun-1").exists(), 60)

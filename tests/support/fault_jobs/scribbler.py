@@ -35,7 +35,7 @@ class HeavyScribbler(JobBase):
 class Chatterbox(JobBase):
     """Talks without end, and says nothing to its worker otherwise."""
 
-    @single(retry=Retry(attempts=1), queue=HEAVY, timeout=timedelta(seconds=2))
+    @single(retry=Retry(attempts=1), queue=HEAVY, timeout=timedelta(seconds=10))
     def talk(self, ctx: Context) -> int:
         while True:
             ctx.log.info("still here")

@@ -19,8 +19,8 @@ class Turnstile(JobBase, concurrency="{line}"):
 
 
 class Deadline(JobBase):
-    """A stage that has a moment, and whose task would take for ever."""
+    """A stage that has its time, and whose task would take for ever."""
 
-    @single(within=timedelta(seconds=0.5))
+    @single(within=timedelta(minutes=5))
     def wait(self, ctx: Context) -> None:
         raise RetryLater(timedelta(minutes=5), "it is not here yet")
