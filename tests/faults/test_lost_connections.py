@@ -33,6 +33,8 @@ from tests.support.waiting import eventually
 
 SUBMIT = "insert into app.runs"
 CLAIM = "first_value(lost)"
+TAKEN = "The first claim of a run starts it"
+"""Asked in the transaction of a claim that has found something."""
 SETTLE = "t.failures + o.counted"
 CLOSE = "set status = 'closed'"
 PLAN_STEP = "The planner's fence"
@@ -137,7 +139,7 @@ def test_a_client_that_repeats_a_forced_submission_of_its_own_is_told_it_runs(cr
 @cuts
 def test_a_claim_nobody_heard_of_goes_back_unharmed(cut, proxy, crew, conn):
     """Fault 16: the audit of the same process finds it, no lease has to run out, no attempt counts."""
-    fault = cut(proxy, when=CLAIM)
+    fault = cut(proxy, when=TAKEN)
     job = new(n=1)
     crew.machine.submit(job)
     assert_well_ended(conn, job)
