@@ -3,6 +3,8 @@
 # run.sh WORKERS PATH...
 set -uo pipefail
 cd "$(dirname "$0")/.."
+# Processes start here by the thousand, and each would compile the same libraries from their sources.
+unset PYTHONDONTWRITEBYTECODE
 workers=$1
 shift
 
