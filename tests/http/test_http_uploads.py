@@ -16,7 +16,7 @@ from infrastructure.blobs.azure import AzureBlobs
 from services.storage.uploads import PIECE, Rules, Upload
 from tests.http.storage_house import storage_client
 from tests.http.test_http_problems import check_envelope
-from tests.store.test_azure_blobs import peak_growth
+from tests.store.blob_memory import peak_growth
 
 UPLOAD = "/api/storage/upload"
 UPLOADS = "/api/storage/uploads"
