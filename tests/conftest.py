@@ -9,7 +9,7 @@ import pytest
 
 from core import lookout
 from tests.support import chance
-from tests.support.services import Services, fresh_database
+from tests.support.services import Services, database_for
 from triggers.local.postgres import PostgresServer
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -62,9 +62,13 @@ def postgres_admin(
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer, postgres_admin: psycopg.Connection) -> Iterator[str]:
+def database(
+    request: pytest.FixtureRequest,
+    postgres_server: PostgresServer,
+    postgres_admin: psycopg.Connection,
+) -> Iterator[str]:
     """The DSN of a fresh, migrated database."""
-    with fresh_database(postgres_server, postgres_admin) as dsn:
+    with database_for(request)(postgres_server, postgres_admin) as dsn:
         yield dsn
 
 

@@ -15,7 +15,7 @@ from coremachine_client import Client
 from infrastructure.settings import Settings
 from tests.clients.cli import Cli, command
 from tests.http.house import House, house_of
-from tests.support.services import fresh_database
+from tests.support.services import numbered_database
 from tests.support.waiting import eventually
 from triggers import wiring
 from triggers.local import ports
@@ -54,7 +54,7 @@ def system(
 ) -> Iterator[str]:
     """One for all tests of a module: they submit jobs of their own."""
     with (
-        fresh_database(postgres_server, postgres_admin) as dsn,
+        numbered_database(postgres_server, postgres_admin) as dsn,
         whole_system(dsn, azurite) as server,
     ):
         yield server

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.fleet import Fleet
 from tests.support.service_bus import Emulator, service_bus_emulator
-from tests.support.services import fresh_database
+from tests.support.services import database_for
 from triggers.local.postgres import PostgresServer
 
 Harbour = Callable[..., AbstractContextManager[Fleet]]
@@ -19,7 +19,10 @@ Harbour = Callable[..., AbstractContextManager[Fleet]]
 
 @pytest.fixture
 def harbour(
-    postgres_server: PostgresServer, postgres_admin: psycopg.Connection, tmp_path: Path
+    request: pytest.FixtureRequest,
+    postgres_server: PostgresServer,
+    postgres_admin: psycopg.Connection,
+    tmp_path: Path,
 ) -> Harbour:
     """Makes fleets, each with a fresh database; also from several threads at once."""
     numbers = count()
@@ -27,7 +30,7 @@ def harbour(
     @contextmanager
     def fleet(**options: Any) -> Iterator[Fleet]:
         with ExitStack() as stack:
-            dsn = stack.enter_context(fresh_database(postgres_server, postgres_admin))
+            dsn = stack.enter_context(database_for(request)(postgres_server, postgres_admin))
             fleet = stack.enter_context(Fleet(dsn, tmp_path / f"fleet-{next(numbers)}", **options))
             try:
                 yield fleet

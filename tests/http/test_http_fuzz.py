@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.http.fuzzed import Installation, installation, schemathesis
 from tests.http.table import Operation, operations
 from tests.support import chance
-from tests.support.services import fresh_database
+from tests.support.services import numbered_database
 from triggers.local.postgres import PostgresServer
 
 from schemathesis.checks import not_a_server_error  # isort: skip
@@ -52,7 +52,7 @@ def asked(
     postgres_server: PostgresServer, postgres_admin: psycopg.Connection, azurite: str
 ) -> Iterator[Installation]:
     with (
-        fresh_database(postgres_server, postgres_admin) as dsn,
+        numbered_database(postgres_server, postgres_admin) as dsn,
         installation(dsn, azurite) as found,
     ):
         yield found

@@ -5,11 +5,13 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+import pytest
 
 from triggers.local.azurite import Azurite
 from triggers.local.postgres import PostgresServer
@@ -84,20 +86,29 @@ class Services:
 
 @contextlib.contextmanager
 def fresh_database(server: PostgresServer, admin: psycopg.Connection) -> Iterator[str]:
-    """The DSN of a migrated database that nobody else uses, dropped at the end.
-
-    Its runs are numbered from somewhere: large values lie in storage by run, and tests share their storage.
-    """
+    """The DSN of a migrated database that nobody else uses, dropped at the end."""
     name = f"test_{uuid4().hex}"
     # Copying files takes a seventh of the processor time of writing it all to the log, the default.
     patiently(admin, f"create database {name} template {TEMPLATE} strategy file_copy")
     try:
-        with psycopg.connect(server.dsn(name), autocommit=True) as conn:
-            somewhere = uuid4().int % 1_000_000_000 + 1
-            conn.execute(f"alter table app.runs alter column run_id restart with {somewhere}")
         yield server.dsn(name)
     finally:
         patiently(admin, f"drop database {name} with (force)")
+
+
+@contextlib.contextmanager
+def numbered_database(server: PostgresServer, admin: psycopg.Connection) -> Iterator[str]:
+    """The same for tests that share their storage, where large values lie by run: its runs begin somewhere."""
+    with fresh_database(server, admin) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            somewhere = uuid4().int % 1_000_000_000 + 1
+            conn.execute(f"alter table app.runs alter column run_id restart with {somewhere}")
+        yield dsn
+
+
+def database_for(request: pytest.FixtureRequest) -> Callable[..., AbstractContextManager[str]]:
+    """How to make what a test needs, which may be a test that uses the storage."""
+    return numbered_database if "azurite" in request.fixturenames else fresh_database
 
 
 def patiently(admin: psycopg.Connection, statement: str) -> None:
