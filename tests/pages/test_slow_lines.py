@@ -208,6 +208,22 @@ def test_two_quick_presses_ask_once(page: Page, house: House) -> None:
     assert [each.partition("?")[2] for each in sent] == ["dry_run=true", ""]
 
 
+def test_a_question_that_cannot_be_put_together_is_told_and_may_be_asked_again(
+    browser: Browser, url: str, house: House
+) -> None:
+    job_id = ended(house, house.submit(Survey(area="away")))
+    with browser.new_context(base_url=url) as context:
+        page = context.new_page()
+        page.goto(f"/jobs/{job_id}")
+        button = page.get_by_role("button", name="Delete")
+        page.route("**/*dry_run=true", lambda it: it.abort())
+        button.click()
+        expect(page.locator("#said")).to_contain_text("The server does not answer")
+        page.unroute("**/*dry_run=true")
+        button.click()
+        expect(page.get_by_role("dialog")).to_contain_text("With it go")
+
+
 def test_a_finger_that_scrolls_over_the_timeline_does_not_stop_it(page: Page, house: House) -> None:
     job_id = waiting(house, house.submit(Reviewed(name="scrolled")))
     page.goto(f"/jobs/{job_id}")

@@ -6,8 +6,7 @@ const dialog = document.getElementById("ask");
 export async function act(button) {
   if (button.ariaBusy === "true") return;
   button.ariaBusy = "true"; // from before the question, which has to be put together first
-  const answer = await done(button);
-  button.ariaBusy = null;
+  const answer = await done(button).finally(() => { button.ariaBusy = null; });
   if (answer === null) return;
   const given = button.dataset;
   say(answer.message ?? `${button.textContent.trim()}: done.`);
@@ -20,6 +19,7 @@ async function done(button) {
   const given = button.dataset, body = given.body ? JSON.parse(given.body) : {};
   if (given.title) {
     const text = given.preview ? await preview(given.preview) : given.text ?? "";
+    if (text === null) return null;
     const told = await ask(given.title, text, given.prompt, button.textContent);
     if (told === null) return null;
     if (given.field && told) body[given.field] = told;
@@ -51,10 +51,8 @@ async function call(method, to, body) {
 }
 
 async function preview(address) {
-  const answer = await fetch(address, { method: "DELETE", headers: { "X-CSRF-Token": document.querySelector("meta[name=csrf]").content } });
-  const told = await answer.json();
-  if (!answer.ok) return told.detail;
-  return `With it go ${told.runs} runs, ${told.tasks} tasks, ${told.events} events and ${told.blobs} blobs (${(told.blob_bytes / 1e6).toFixed(1)} MB) that it made.`;
+  const told = await call("DELETE", address);
+  return told && `With it go ${told.runs} runs, ${told.tasks} tasks, ${told.events} events and ${told.blobs} blobs (${(told.blob_bytes / 1e6).toFixed(1)} MB) that it made.`;
 }
 
 function ask(title, text, prompt, verb) {
