@@ -1,16 +1,22 @@
 """A web app over a fresh database, under uvicorn, and a client of it."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
 
+from core.identity import Role
 from infrastructure.blobs.azure import AzureBlobs
+from infrastructure.entra import EntraTokens, Expected
+from infrastructure.jwks import Jwks
 from infrastructure.stac_connections import StacConnections
 from tests.http.house import House, house_of, serving
+from tests.http.office import Office
 from tests.http.storage_house import storage_client
+from tests.support.issuer import AUDIENCE, Issuer, issuing
 from tests.support.services import fresh_database
 from triggers.http.app import WebApp
 from triggers.local.postgres import PostgresServer
@@ -66,3 +72,17 @@ def storage(stored: AzureBlobs) -> Iterator[httpx.Client]:
 @pytest.fixture
 def container() -> str:
     return f"t{uuid4().hex}"
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with issuing() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def office(database: str, issuer: Issuer) -> Iterator[Office]:
+    expected = Expected((issuer.name,), (AUDIENCE,), {str(role): role for role in Role})
+    tokens = EntraTokens(Jwks(issuer.configuration), expected)
+    with ExitStack() as stack:
+        yield Office(stack.enter_context(house_of(database)), tokens, stack)

@@ -5,84 +5,22 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
-import httpx
-import psycopg
 import pytest
 
 from core.errors import ServiceUnavailable
 from core.identity import Role
-from core.keys import KeyRing, NewKey, Secret
+from core.keys import Secret
 from core.memory.keys import MemoryAudit
 from infrastructure.blobs.azure import AzureBlobs
-from infrastructure.entra import EntraTokens, Expected
-from infrastructure.jwks import Jwks
-from infrastructure.keys import PostgresKeys
-from tests.http.house import House, house_of, serving
+from tests.http.office import PLENTY, Office, bearer, refused, with_key
 from tests.http.storage_house import storage_client
-from tests.support.issuer import AUDIENCE, USER, Issuer, issuing
+from tests.support.issuer import USER, Issuer
 from tests.support.waiting import eventually
-from triggers.http.door.access import Access, Rates, address_of
+from triggers.http.door.access import address_of
 from triggers.listening import Mode
-
-PLENTY = Rates(0, 1, 0, 1, 0)
-
-
-class Office:
-    """A strict installation, and keys to it."""
-
-    def __init__(self, house: House, tokens: EntraTokens, stack: ExitStack) -> None:
-        self.house = house
-        self.keys = PostgresKeys(house.database)
-        self.ring = KeyRing(self.keys, lasts=5.0)
-        self._tokens = tokens
-        self._stack = stack
-
-    def client(
-        self, mode: Mode = Mode.REQUIRED, rates: Rates = PLENTY, **more: Any
-    ) -> httpx.Client:
-        access = Access(mode, (self.ring, self._tokens), rates)
-        app = self.house.app(access=access, keys=self.ring, **more)
-        url = self._stack.enter_context(serving(app))
-        return self._stack.enter_context(httpx.Client(base_url=url, timeout=120))
-
-    def key(self, role: Role = Role.OPERATOR, **more: Any) -> str:
-        secret = Secret.make()
-        self.keys.add(NewKey(secret.id, secret.digest, f"the {role}", role, **more), "test")
-        return str(secret)
-
-    def notes(self) -> list[tuple[str, str, str]]:
-        with psycopg.connect(self.house.database.dsn) as conn:
-            return conn.execute(
-                "select by, action, subject from app.audit where by <> 'test' order by id"
-            ).fetchall()
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with issuing() as issuer:
-        yield issuer
-
-
-@pytest.fixture
-def office(database: str, issuer: Issuer) -> Iterator[Office]:
-    expected = Expected((issuer.name,), (AUDIENCE,), {str(role): role for role in Role})
-    tokens = EntraTokens(Jwks(issuer.configuration), expected)
-    with ExitStack() as stack:
-        yield Office(stack.enter_context(house_of(database)), tokens, stack)
-
-
-def with_key(key: str) -> dict[str, str]:
-    return {"X-API-Key": key}
-
-
-def refused(answer: httpx.Response, status: int, code: str) -> str:
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
-    return answer.json()["detail"]
-
 
 # who calls
 
@@ -97,10 +35,6 @@ def test_a_key_may_come_in_three_ways(office: Office) -> None:
         assert me["actor"] == f"key:{me['id']} the reader"
         assert me["identity"] == "required"
     assert client.get("/api/jobs", headers=ways[0]).status_code == 200
-
-
-def bearer(credential: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {credential}"}
 
 
 def test_a_token_of_a_user_is_enough(office: Office, issuer: Issuer) -> None:
@@ -407,81 +341,6 @@ def test_a_page_of_the_audit_needs_a_cursor_of_ours(office: Office) -> None:
     ]:
         refused(client.get(path, headers=with_key(key), params=params), 422, "invalid_parameters")
     refused(client.delete("/api/keys/%00", headers=with_key(key)), 422, "invalid_parameters")
-
-
-# without identity
-
-
-def test_a_program_of_this_machine_needs_no_key(office: Office) -> None:
-    client = office.client(Mode.LOCAL)
-    me = client.get("/api/whoami").json()
-    assert (me["actor"], me["kind"], me["role"]) == ("anonymous", "nobody", "operator")
-    assert client.post("/api/jobs/submit/squares", json={"n": 1}).status_code == 202
-
-
-FOREIGN = {
-    "a name given by rebinding": {"Host": "evil.example.org"},
-    "a name that only looks like ours": {"Host": "localhost.evil.example.org"},
-    "an address that is not loopback": {"Host": "192.0.2.1"},
-    "no name": {"Host": ""},
-    "a proxy": {"X-Forwarded-For": "192.0.2.1"},
-    "another proxy": {"Forwarded": "for=192.0.2.1"},
-    "a third": {"Via": "1.1 front"},
-}
-
-
-@pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
-def test_an_open_installation_answers_its_own_machine_only(office: Office, headers: dict) -> None:
-    client = office.client(Mode.LOCAL)
-    for path in ("/api/jobs", "/api/livez", "/api/nothing"):
-        refused(client.get(path, headers=headers), 403, "foreign_request")
-
-
-@pytest.mark.parametrize(
-    "host", ["localhost:7071", "127.0.0.1", "[::1]:80", "LOCALHOST", "127.8.8.8"]
-)
-def test_every_name_of_this_machine_is_good(office: Office, host: str) -> None:
-    assert office.client(Mode.LOCAL).get("/api/jobs", headers={"Host": host}).status_code == 200
-
-
-@pytest.mark.parametrize("mode", [Mode.LOCAL, Mode.OPEN])
-@pytest.mark.parametrize("origin", ["https://evil.example.org", "null", "http://127.0.0.1:1", ""])
-def test_pages_of_other_sites_change_nothing(office: Office, mode: Mode, origin: str) -> None:
-    client = office.client(mode)
-    answer = client.post("/api/jobs/submit/squares", json={"n": 1}, headers={"Origin": origin})
-    refused(answer, 403, "foreign_request")
-    assert client.get("/api/jobs").json()["jobs"] == []
-    own = {"Origin": str(client.base_url).rstrip("/")}
-    assert client.post("/api/jobs/submit/squares", json={"n": 1}, headers=own).status_code == 202
-
-
-def test_no_page_of_another_site_reads_an_answer(office: Office) -> None:
-    """CORS stays closed."""
-    for client in (office.client(Mode.LOCAL), office.client()):
-        asked = {"Origin": "https://evil.example.org", "Access-Control-Request-Method": "GET"}
-        for answer in (
-            client.options("/api/jobs", headers=asked),
-            client.get("/api/livez", headers=asked),
-        ):
-            assert not [name for name in answer.headers if name.startswith("access-control")]
-
-
-def test_an_installation_of_which_nobody_has_said_who_may_call_answers_nobody(
-    office: Office,
-) -> None:
-    client = office.client(Mode.UNDECIDED)
-    assert client.get("/api/livez").status_code == 200
-    for headers in ({}, with_key(office.key())):
-        answer = client.get("/api/jobs", headers=headers)
-        refused(answer, 503, "identity_not_configured")
-        assert "CM_IDENTITY" in answer.json()["detail"]
-
-
-def test_an_installation_that_is_open_to_everybody_says_so(office: Office) -> None:
-    client = office.client(Mode.OPEN, replace(PLENTY, caller=0.01, caller_burst=3))
-    found = [client.get("/api/whoami", headers={"Host": "any.where"}) for _ in range(4)]
-    assert found[0].json()["identity"] == "open"
-    assert [answer.status_code for answer in found] == [200, 200, 200, 429]
 
 
 # what it costs

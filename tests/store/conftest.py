@@ -12,6 +12,7 @@ from core.memory.blobs import MemoryBlobs
 from infrastructure.blobs.azure import AzureBlobs
 from infrastructure.database import Database
 from tests.store.desk import Desk, MemoryDesk, PostgresDesk
+from tests.store.mailing import Post, post_of
 from tests.support.services import fresh_database
 
 TABLES = (
@@ -101,3 +102,13 @@ def container() -> str:
 @pytest.fixture
 def ref(container) -> BlobRef:
     return BlobRef.of(Zone.SILVER, container, "dem/tile.tif")
+
+
+@pytest.fixture
+def post(desk: Desk) -> Post:
+    return post_of(desk)
+
+
+@pytest.fixture
+def postgres_post(postgres_desk: PostgresDesk) -> Post:
+    return post_of(postgres_desk)
