@@ -10,11 +10,11 @@ from pydantic import AwareDatetime
 from core.blobs import BlobRef
 from core.context import Context
 from core.errors import BadInput
-from services.fire import arrays
 from services.fire.missing import needed
 from services.fire.rothermel import Array
 from services.fire.site import Frozen, Site
 from services.geo.gridspec import GridSpec
+from services.storage import arrays
 from services.weather import patch
 from services.weather.derive import FREEZING, Variable
 from services.weather.models import ModelName
@@ -65,7 +65,7 @@ def fetch(
     )
     with needed(ctx, "weather"):
         made = patch.make(patch.desk(ctx), asked, site.air, datetime.now(UTC))
-    ctx.blobs.write(ref, arrays.packed(hourly(made, begins, hours)))
+    ctx.blobs.write(ref, arrays.together(hourly(made, begins, hours)))
     ctx.report(1.0, "weather ready")
     cycle = made.plan.cycle
     found = Air(

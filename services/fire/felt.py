@@ -9,9 +9,9 @@ import numpy as np
 
 from core.blobs import Blobs
 from core.errors import BadInput, BlobNotFound
-from services.fire import arrays
 from services.fire.air import Air
 from services.fire.rothermel import Array
+from services.storage import arrays
 
 GONE = "The weather of this forecast is no longer kept; a new forecast of the place has it again."
 
@@ -39,7 +39,7 @@ def at(blobs: Blobs, air: Air, begins: datetime, lon: float, lat: float) -> Weat
     if cell is None:
         raise BadInput("The place lies outside of the forecast.")
     try:
-        kept = arrays.read(blobs, air.data)
+        kept = arrays.Opened(blobs.read(air.data))
     except BlobNotFound:
         raise BadInput(GONE) from None
     east, north, celsius, humidity, rain = (

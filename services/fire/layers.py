@@ -8,13 +8,13 @@ from typing import NamedTuple
 from core.blobs import BlobRef, Blobs, Zone, is_there
 from core.context import Context
 from core.errors import BlobChanged
-from services.fire import arrays
 from services.fire.missing import PATIENT, needed
 from services.fire.rothermel import Array
 from services.fire.site import Frozen
 from services.geo.gridspec import GridSpec
 from services.landcover import patch as landcover
 from services.remote.products import TilesFailed
+from services.storage import arrays
 from services.terrain import patch as terrain
 
 CONTAINER = "fire-ground"
@@ -79,12 +79,12 @@ def cover_of(ctx: Context, spec: GridSpec) -> Layer:
 
 def rises(blobs: Blobs, layer: Layer) -> Rises:
     assert layer.data is not None
-    return Rises(**arrays.read(blobs, layer.data))
+    return Rises(**arrays.Opened(blobs.read(layer.data)))
 
 
 def classes(blobs: Blobs, layer: Layer) -> Array | None:
     """Classes of WorldCover, 0 where it has none."""
-    return None if layer.data is None else arrays.read(blobs, layer.data)["majority"]
+    return None if layer.data is None else arrays.Opened(blobs.read(layer.data))["majority"]
 
 
 def _ref(spec: GridSpec, layer: str) -> BlobRef:
@@ -93,7 +93,7 @@ def _ref(spec: GridSpec, layer: str) -> BlobRef:
 
 def _keep(blobs: Blobs, ref: BlobRef, **layer: Array) -> None:
     try:
-        blobs.write(ref, arrays.packed(layer, small=True), only_if_new=True)
+        blobs.write(ref, arrays.together(layer, small=True), only_if_new=True)
     except BlobChanged:
         return  # another forecast of the same place made the same
 

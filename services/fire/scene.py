@@ -11,7 +11,7 @@ import numpy as np
 
 from core.blobs import BlobRef, Blobs, Zone
 from core.errors import BadInput
-from services.fire import arrays, fuels, ignitions, layers, moisture
+from services.fire import fuels, ignitions, layers, moisture
 from services.fire.air import Air, Here
 from services.fire.fuel_models import Barrier
 from services.fire.fuels import FuelMap, LandCover
@@ -22,6 +22,7 @@ from services.fire.site import Frozen, Site
 from services.fire.work import CONTAINER
 from services.geo import projecting
 from services.geo.gridspec import GridSpec
+from services.storage import arrays
 
 SEA = 0.5
 STEP = 0.01
@@ -92,7 +93,7 @@ def make(blobs: Blobs, terrain: Layer, here: Here, cover: Layer, begins: datetim
 
 
 def load(blobs: Blobs, data: BlobRef) -> Loaded:
-    kept = {name: locked(each) for name, each in arrays.read(blobs, data).items()}
+    kept = {name: locked(each) for name, each in arrays.Opened(blobs.read(data)).items()}
     land = Landscape(float(kept["cell"]), kept["codes"], kept["east"], kept["north"])
     weather = Weather(kept["wind"], kept["moisture"])
     return Loaded(land, weather, Ignition(kept["rows"], kept["columns"], kept["minutes"]))
@@ -142,7 +143,7 @@ def _ignition(site: Site, land: Landscape) -> tuple[Ignition, list[str]]:
 
 
 def _weather(blobs: Blobs, air: Air, spec: GridSpec, begins: datetime, turn: float) -> Weather:
-    found = arrays.read(blobs, air.data)
+    found = arrays.Opened(blobs.read(air.data))
     west, south, east, north = spec.bounds
     _, lat = projecting.backward(spec.crs, (west + east) / 2, (south + north) / 2)
     living = moisture.live(float(lat), begins.timetuple().tm_yday)
@@ -151,7 +152,7 @@ def _weather(blobs: Blobs, air: Air, spec: GridSpec, begins: datetime, turn: flo
 
 
 def _packed(land: Landscape, weather: Weather, ignition: Ignition) -> bytes:
-    return arrays.packed(
+    return arrays.together(
         {
             "cell": land.cell,
             "codes": land.codes,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 
 from core.errors import BadInput
 from services.fire.rothermel import Array
 from services.fire.spread import Spread
+from services.storage import arrays
 
 BINS = 48
 PERCENTILES = (10, 50, 90)
@@ -136,23 +136,21 @@ def pack(fire: Spread) -> bytes:
     if fire.until * TENTHS >= NOT_REACHED:
         raise BadInput("a fire of more than 109 hours does not fit")
     arrival = np.ceil(np.nan_to_num(fire.arrival[box], nan=NOT_REACHED / TENTHS) * TENTHS)
-    file = BytesIO()
-    np.savez_compressed(
-        file,
-        arrival=arrival.astype(np.uint16),
-        intensity=fire.intensity[box].astype(np.float32),
-        place=np.array([box[0].start, box[1].start, *fire.arrival.shape], np.int64),
-        scale=np.array([fire.cell, fire.until]),
-    )
-    return file.getvalue()
+    named = {
+        "arrival": arrival.astype(np.uint16),
+        "intensity": fire.intensity[box].astype(np.float32),
+        "place": np.array([box[0].start, box[1].start, *fire.arrival.shape], np.int64),
+        "scale": np.array([fire.cell, fire.until]),
+    }
+    return arrays.together(named, small=True)
 
 
 def unpack(data: bytes) -> Spread:
-    with np.load(BytesIO(data), allow_pickle=False) as kept:
-        part, place, scale = kept["arrival"], kept["place"], kept["scale"]
-        top, left, height, width = (int(value) for value in place)
-        box = (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
-        arrival, intensity = (np.full((height, width), np.nan, np.float32) for _ in range(2))
-        arrival[box] = np.where(part == NOT_REACHED, np.nan, part / TENTHS)
-        intensity[box] = kept["intensity"]
+    kept = arrays.Opened(data)
+    part, place, scale = kept["arrival"], kept["place"], kept["scale"]
+    top, left, height, width = (int(value) for value in place)
+    box = (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
+    arrival, intensity = (np.full((height, width), np.nan, np.float32) for _ in range(2))
+    arrival[box] = np.where(part == NOT_REACHED, np.nan, part / TENTHS)
+    intensity[box] = kept["intensity"]
     return Spread(arrival, intensity, float(scale[0]), float(scale[1]))

@@ -6,7 +6,6 @@ Whoever fetches an hour says so first; others wait for what comes of it, and tak
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.blobs import BlobInfo, BlobRef, Blobs, Zone
 from core.errors import BlobChanged, BlobNotFound
-from services.storage import pruning, single_flight
+from services.storage import arrays, pruning, single_flight
 from services.storage.pruning import Pruned
 from services.weather.native import NativeGrid
 from services.weather.near import near
@@ -71,12 +70,10 @@ class Cache:
     def piece(self, key: str, name: str) -> Floats | None:
         """A decoded piece of a message, and None where it has not been decoded yet."""
         found = self._read(f"{key}/{name}.npy")
-        return None if found is None else np.load(io.BytesIO(found), allow_pickle=False)
+        return None if found is None else arrays.unpacked(found)
 
     def keep_piece(self, key: str, name: str, values: Floats) -> None:
-        data = io.BytesIO()
-        np.save(data, values, allow_pickle=False)
-        self._keep(f"{key}/{name}.npy", data.getvalue())
+        self._keep(f"{key}/{name}.npy", arrays.packed(values))
 
     def claim(self, there: Callable[[], bool], check: Callable[[], None]) -> BlobInfo | None:
         """The right to fetch; None when what is wanted has come meanwhile."""

@@ -23,10 +23,11 @@ from core.testing import JobRun, run_job
 from infrastructure.fetching import Fetcher
 from jobs.fire_forecast import FireForecast
 from jobs.prune_fire_work import PruneFireWork
-from services.fire import arrays, sample, work
+from services.fire import sample, work
 from services.fire.checks import Check, Outcome
 from services.fire.options import FireOptions
 from services.fire.publishing import Made
+from services.storage import arrays
 from services.weather import sources as weather_sources
 from tests.support.sources import LOOPBACK
 from triggers.local.sources import Fault, Stand, earth, standing
@@ -141,7 +142,7 @@ def test_terrain_is_that_of_the_box_and_is_named(world: World, first: Made) -> N
     """R137: looked up by the grid, not by a name; the result says which was used, and it is not level."""
     assert first.terrain.id.endswith("/terrain")
     assert first.terrain.data is not None
-    rises = arrays.read(world.blobs, first.terrain.data)
+    rises = arrays.Opened(world.blobs.read(first.terrain.data))
     assert np.abs(rises["east"]).max() > 0.05
     assert first.terrain.bytes > 0
 

@@ -7,11 +7,12 @@ from core.blobs import BlobRef, Zone
 from core.context import Context
 from core.errors import Cancelled
 from core.memory.blobs import MemoryBlobs
-from services.fire import arrays, ensemble, members, tally
+from services.fire import ensemble, members, tally
 from services.fire.landscape import Ignition, Landscape, Weather
 from services.fire.members import Batch
 from services.fire.rothermel import Moisture, Wind
 from services.fire.work import CONTAINER
+from services.storage import arrays
 
 SCENE = BlobRef.of(Zone.SILVER, CONTAINER, "a/scene.npz")
 UNTIL = 60.0
@@ -28,7 +29,7 @@ def blobs() -> MemoryBlobs:
         "wind": AIR.wind, "moisture": AIR.moisture,
         "rows": BEGAN.rows, "columns": BEGAN.columns, "minutes": BEGAN.minutes,
     }  # fmt: skip
-    kept.write(SCENE, arrays.packed(scene))
+    kept.write(SCENE, arrays.together(scene))
     return kept
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
-import zipfile
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from core.blobs import Blobs
 from core.errors import BlobNotFound, CoreMachineError
+from services.storage.arrays import BadArray, Opened
 from services.weather.derive import ABOUT, Variable
 from services.weather.tilecache import records, shelf
 from services.weather.tilecache.region import Region
@@ -198,12 +196,12 @@ def _run(blobs: Blobs, spot: _Spot, run: datetime) -> RunSeries | None:
 def _columns(data: bytes, cell: tuple[int, int]) -> list[list[float]]:
     """One array is unpacked at a time, and only the point's numbers of it are kept (R153)."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as found:
-            return [
-                found[name].tolist() if name == "hours" else found[name][:, *cell].tolist()
-                for name in MEMBERS
-            ]
-    except (ValueError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
+        found = Opened(data)
+        return [
+            found[name].tolist() if name == "hours" else found[name][:, *cell].tolist()
+            for name in MEMBERS
+        ]
+    except (BadArray, KeyError, IndexError) as error:
         raise BadTile(f"an array of the tile cache is broken: {error}") from error
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -15,6 +13,7 @@ from pydantic import AwareDatetime
 from core.blobs import Blobs
 from core.errors import BlobChanged, BlobNotFound, ServiceUnavailable
 from services.geo.gridspec import GridSpec
+from services.storage.arrays import BadArray, Opened, together
 from services.weather.derive import ABOUT
 from services.weather.models import Frozen
 from services.weather.tilecache import shelf
@@ -75,18 +74,16 @@ class Arrays(NamedTuple):
     maxs: Floats
 
     def packed(self) -> bytes:
-        data = io.BytesIO()
         named = {"means": self.means, "mins": self.mins, "maxs": self.maxs, "hours": self.hours}
-        np.savez_compressed(data, allow_pickle=False, **named)
-        return data.getvalue()
+        return together(named, small=True)
 
 
 def opened(data: bytes) -> Arrays:
     """Copies, so that nothing keeps the file's bytes alive (R153)."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as found:
-            return Arrays(found["hours"], found["means"], found["mins"], found["maxs"])
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        found = Opened(data)
+        return Arrays(found["hours"], found["means"], found["mins"], found["maxs"])
+    except (BadArray, KeyError) as error:
         raise BadTile(f"an array of the tile cache is broken: {error}") from error
 
 
