@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 REFERENCES = ".json"
 FILES = (".nc", ".nc4", ".h5", ".hdf5", ".hdf", ".cdf", ".he5")
+# Others may not read consolidated metadata, and a store may hold files that are none of Zarr's.
+warnings.filterwarnings("ignore", "Consolidated metadata is currently", UserWarning)
+warnings.filterwarnings("ignore", "Object at .* is not recognized", UserWarning)
+
 ROOTS = ("zarr.json", ".zmetadata", ".zgroup")
 """What the root of a Zarr store holds, the most telling first."""
 
@@ -37,17 +41,11 @@ WRONG = (
 
 @contextmanager
 def understood(name: str) -> Iterator[None]:
-    """What Zarr and its codecs cannot make sense of is the sender's fault, and is said so.
-
-    Deaf to Zarr's warnings that others may not read consolidated metadata, and of files lying in a store.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Consolidated metadata is currently", UserWarning)
-        warnings.filterwarnings("ignore", "Object at .* is not recognized", UserWarning)
-        try:
-            yield
-        except WRONG as error:
-            raise BadInput(f"{name} cannot be read: {str(error)[:200]}") from error
+    """What Zarr and its codecs cannot make sense of is the sender's fault, and is said so."""
+    try:
+        yield
+    except WRONG as error:
+        raise BadInput(f"{name} cannot be read: {str(error)[:200]}") from error
 
 
 def is_netcdf(ref: BlobRef) -> bool:

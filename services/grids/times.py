@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import BadInput
 
+warnings.simplefilter("ignore", cftime.CFWarning)  # of years before the first, which are refused
+
 
 class Clock(BaseModel):
     """How numbers become moments."""
@@ -47,11 +49,8 @@ class Clock(BaseModel):
 
     @contextmanager
     def _understood(self) -> Iterator[None]:
-        """Deaf to warnings of years before the first, which are refused."""
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", cftime.CFWarning)
-                yield
+            yield
         except (ValueError, OverflowError) as error:
             raise BadInput(
                 f"{self.units!r} (calendar {self.calendar}) makes no moments: {error}; "

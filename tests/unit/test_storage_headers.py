@@ -47,7 +47,6 @@ def test_the_head_of_a_tiff_is_read_in_every_form(order: str, big: str) -> None:
     assert Remote(data).head() == expected
 
 
-@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
 def test_a_tiff_without_a_place_says_so() -> None:
     head = Remote(tiff(crs=None, transform=None)).head()
     assert head is not None

@@ -11,10 +11,7 @@ from services.tiles import thumbnail
 from services.tiles.errors import CannotShow
 from tests.support.rasters import hills, photo, tiff
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
-    pytest.mark.filterwarnings("ignore::rio_tiler.errors.NoOverviewWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::rio_tiler.errors.NoOverviewWarning")
 REF = BlobRef("bronze/looks/a.tif")
 
 
