@@ -22,7 +22,7 @@ def house(database: str) -> Iterator[House]:
 def test_an_inventory_is_read_once_it_is_done(house: House) -> None:
     house.blobs.write(BlobRef("bronze/abc/dem.tif"), b"x")
     job = InventoryContainerContents(container_name="bronze-abc")
-    with serving(house.app()) as url, httpx.Client(base_url=f"{url}/api") as client:
+    with serving(house.app()) as url, httpx.Client(base_url=f"{url}/api", timeout=120) as client:
         address = f"/analysis/container/{house.submit(job)}"
         early = client.get(address)
         assert (early.status_code, check_envelope(early)["code"]) == (409, "result_not_ready")

@@ -269,7 +269,7 @@ def test_a_costly_question_is_refused_and_told_what_to_narrow(
     )  # type: ignore[arg-type]
     with (
         serving(create_app(strict)) as url,
-        httpx.Client(base_url=f"{url}/api/xarray/cubes") as other,
+        httpx.Client(base_url=f"{url}/api/xarray/cubes", timeout=120) as other,
     ):
         problem = refused(other, "world/statistics")
         assert problem["code"] == "too_large"
@@ -286,7 +286,7 @@ def test_a_map_of_too_many_cells_is_refused(
     strict = Services(idle_machine(blobs), None, blobs, catalog, grid_limits=GridLimits(answer=100))  # type: ignore[arg-type]
     with (
         serving(create_app(strict)) as url,
-        httpx.Client(base_url=f"{url}/api/xarray/cubes") as other,
+        httpx.Client(base_url=f"{url}/api/xarray/cubes", timeout=120) as other,
     ):
         assert "more than 100; narrow bbox" in refused(other, "world/aggregate")["detail"]
 
