@@ -19,8 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 
 MAGIC = b"\x93NUMPY"
 HEADER = re.compile(
-    rb"\{'descr': '([<|][biuf]\d+)', 'fortran_order': (False|True), 'shape': \(([\d, ]*)\), \} *\n"
+    rb"\{'descr': '([<|](?:b1|[iu][1248]|f[248]))', 'fortran_order': (False|True), 'shape': \(([\d, ]*)\), \} *\n"
 )
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
+"""What `zipfile` makes of bytes that are not what they were."""
 Array = NDArray[Any]
 
 
@@ -67,13 +69,13 @@ class Opened(Mapping[str, Array]):
     def __init__(self, data: bytes) -> None:
         try:
             self._file = zipfile.ZipFile(BytesIO(data))
-        except zipfile.BadZipFile as error:
+        except BROKEN as error:
             raise BadArray(f"they cannot be opened: {error}") from error
 
     def __getitem__(self, name: str) -> Array:
         try:
             return unpacked(self._file.read(f"{name}.npy"))
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except BROKEN as error:
             raise BadArray(f"{name} cannot be unpacked: {error}") from error
 
     def __iter__(self) -> Iterator[str]:
