@@ -86,6 +86,11 @@ def test_several_arrays_have_names(small: bool) -> None:
         found["rows"]
 
 
+def test_small_is_for_what_is_kept_long() -> None:
+    named = {"codes": np.zeros((100, 100), np.uint8)}
+    assert len(arrays.together(named, small=True)) < 1000 < len(arrays.together(named))
+
+
 def test_numpy_reads_what_is_written_here() -> None:
     codes = np.arange(6, dtype=np.int16)
     np.testing.assert_array_equal(np.load(BytesIO(arrays.packed(codes))), codes)
